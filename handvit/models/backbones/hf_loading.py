@@ -1,0 +1,62 @@
+"""Get a Hugging Face vision model from a local folder, or from a config with random weights."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.Module:
+    """Return a transformers model in float32; nothing is downloaded.
+
+    Args:
+        pretrained: a local folder with ``config.json`` and the weights.
+        config: ``dict(model_type=..., ...)`` for random weights. Exactly one of both.
+
+    Raises:
+        ValueError: both or neither are given, or the model type is unknown.
+        FileNotFoundError: the folder is not a Hugging Face model.
+    """
+    if (pretrained is None) == (config is None):
+        raise ValueError("backbone: give either pretrained='FOLDER' or config=dict(model_type=...)")
+    from transformers import AutoConfig, AutoModel
+
+    if pretrained is not None:
+        _check_folder(pretrained)
+        return AutoModel.from_pretrained(pretrained, local_files_only=True, dtype=torch.float32)
+    arguments = dict(config)
+    model_type = arguments.pop("model_type", None)
+    if model_type is None:
+        raise ValueError(f"backbone config {config}: model_type is missing, e.g. 'dinov2'")
+    hf_config = AutoConfig.for_model(model_type, **arguments)
+    _check_arguments(hf_config, arguments)
+    return AutoModel.from_config(hf_config)
+
+
+def freeze_unused_parameters(model: nn.Module, output: Tensor) -> None:
+    """Stop training parameters that do not reach ``output``: mask tokens, poolers.
+
+    DDP waits for the gradient of every trainable parameter, so an unused one is an error there.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.requires_grad_(gradient is not None)
+
+
+def _check_folder(pretrained: str) -> None:
+    if not (Path(pretrained) / "config.json").is_file():
+        raise FileNotFoundError(
+            f"backbone: no config.json in {pretrained!r}. Put a Hugging Face model there, e.g. with"
+            f" `hf download facebook/dinov2-large --local-dir {pretrained}`"
+        )
+
+
+def _check_arguments(hf_config: Any, arguments: dict[str, Any]) -> None:
+    """Refuse misspelt keys, which transformers would store without a word."""
+    known = type(hf_config)().to_dict().keys()
+    unknown = sorted(arguments.keys() - known)
+    if unknown:
+        name = type(hf_config).__name__
+        raise ValueError(f"backbone config: {name} has no {unknown}; it knows {sorted(known)}")

@@ -1,0 +1,25 @@
+"""Read hand rotations off the decoder's token in the continuous 6D form: 96 numbers."""
+
+import torch
+from torch import Tensor, nn
+
+from handvit.geometry.rotation import matrix_to_rotation_6d, rotation_6d_to_matrix
+from handvit.registry import MODELS
+
+_NUM_ROTATIONS = 16
+
+
+@MODELS.register_module()
+class Rotation6DPoseHead(nn.Module):
+    """Regress 16 rotations as two columns each (Zhou et al. 2019); starts at the identity."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, 6 * _NUM_ROTATIONS)
+        nn.init.normal_(self.linear.weight, std=1e-3)
+        with torch.no_grad():
+            self.linear.bias.copy_(matrix_to_rotation_6d(torch.eye(3)).repeat(_NUM_ROTATIONS))
+
+    def forward(self, token: Tensor) -> Tensor:
+        """Return rotations (..., 16, 3, 3), wrist first, of a token (..., D)."""
+        return rotation_6d_to_matrix(self.linear(token).unflatten(-1, (_NUM_ROTATIONS, 6)))

@@ -1,0 +1,8 @@
+"""Building blocks that necks, heads and encoders share."""
+
+from handvit.models.layers.attention import Attention
+from handvit.models.layers.mlp import Mlp
+from handvit.models.layers.position_encoding import sincos_position_encoding
+from handvit.models.layers.rotary import rotate_by_time
+
+__all__ = ["Attention", "Mlp", "rotate_by_time", "sincos_position_encoding"]

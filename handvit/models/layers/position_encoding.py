@@ -1,0 +1,32 @@
+"""Tell tokens their place in the crop."""
+
+import torch
+from torch import Tensor
+
+
+def sincos_position_encoding(grid: tuple[int, int], dim: int, base: float = 100.0) -> Tensor:
+    """Return the fixed 2D sine-cosine code of a token grid, (rows * columns, D), raster order.
+
+    Half of the channels tell the row and half the column (Vaswani et al. 2017, sec. 3.5, per
+    axis). ``dim`` must be divisible by 4. Positions are in [-1, 1] over the crop times pi, so
+    that the code does not depend on the number of tokens.
+    """
+    rows, columns = grid
+    quarter = dim // 4
+    frequency = base ** (torch.arange(quarter) / quarter)  # slowest: half a turn over the crop
+    row_angle = torch.pi / 2 * _centers(rows)[:, None] * frequency  # (rows, D/4)
+    column_angle = torch.pi / 2 * _centers(columns)[:, None] * frequency
+    row_code = torch.cat([row_angle.sin(), row_angle.cos()], -1)  # (rows, D/2)
+    column_code = torch.cat([column_angle.sin(), column_angle.cos()], -1)
+    code = torch.cat(
+        [
+            row_code[:, None].expand(rows, columns, -1),
+            column_code[None].expand(rows, columns, -1),
+        ],
+        -1,
+    )
+    return code.flatten(0, 1)  # (N, D)
+
+
+def _centers(count: int) -> Tensor:
+    return (torch.arange(count) + 0.5) / count * 2 - 1
