@@ -1,0 +1,110 @@
+"""Read checkpoints without trusting them, and load weights without overlooking any."""
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_LISTED = 8
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Load a checkpoint file; nothing in it is executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is torn, holds more than tensors and plain values, or is no checkpoint.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"checkpoint {path}: no such file")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"checkpoint {path}: refused, nothing in it was executed. It holds objects other than"
+            f" tensors and plain values, or is damaged: {_first_line(error)}"
+        ) from error
+    except (OSError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"checkpoint {path}: cannot be read, it is damaged or incomplete ({_first_line(error)})"
+        ) from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise ValueError(f"checkpoint {path}: has no 'state_dict'; it was not written by HandViT")
+    return checkpoint
+
+
+def find_latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the complete ``iter_N.pth`` with the largest N, or None."""
+    numbered = [
+        (int(match[1]), path)
+        for path in Path(work_dir).glob("iter_*.pth")
+        if (match := re.fullmatch(r"iter_(\d+)\.pth", path.name))
+    ]
+    complete = (path for _, path in sorted(numbered, reverse=True) if zipfile.is_zipfile(path))
+    return next(complete, None)
+
+
+def load_weights(
+    model: nn.Module, state_dict: dict[str, Tensor], *, path: str, allow_new_parts: bool
+) -> list[str]:
+    """Copy weights into the model; every one must fit.
+
+    Args:
+        model: its top-level parts are what ``allow_new_parts`` speaks of.
+        state_dict: from the checkpoint.
+        path: of the checkpoint, for messages.
+        allow_new_parts: accept that the checkpoint lacks a whole part with trainable weights, as
+            when stage 2 adds its temporal encoder to a stage-1 checkpoint.
+
+    Returns:
+        The names of the parts that keep their fresh weights.
+
+    Raises:
+        ValueError: weights are missing, unexpected or of another shape.
+    """
+    state_dict = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    own = model.state_dict()
+    present = {name.split(".")[0] for name in state_dict}
+    new_parts = sorted(
+        name
+        for name, part in model.named_children()
+        if allow_new_parts and name not in present and _is_trainable(part)
+    )
+    wanted = {name for name in own if name.split(".")[0] not in new_parts}
+    problems = {
+        "missing": sorted(wanted - state_dict.keys()),
+        "unexpected": sorted(state_dict.keys() - own.keys()),
+        "of another shape": [
+            f"{name} {tuple(state_dict[name].shape)} instead of {tuple(own[name].shape)}"
+            for name in sorted(wanted & state_dict.keys())
+            if state_dict[name].shape != own[name].shape
+        ],
+    }
+    if any(problems.values()):
+        listed = "; ".join(_list(what, names) for what, names in problems.items() if names)
+        raise ValueError(
+            f"checkpoint {path} does not fit this config's model: {listed}."
+            " Was it trained with another backbone, head or stage?"
+        )
+    model.load_state_dict(state_dict, strict=False)
+    return new_parts
+
+
+def _is_trainable(part: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in part.parameters())
+
+
+def _list(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{len(names)} {what}: {', '.join(names[:_LISTED])}{more}"
+
+
+def _first_line(error: Exception) -> str:
+    """The reason without torch's advice to load the file unsafely."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "Unsupported" in line or "GLOBAL" in line]
+    return (telling or lines or [type(error).__name__])[0]

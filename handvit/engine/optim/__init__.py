@@ -1,0 +1,6 @@
+"""Optimizer wrappers and parameter groups."""
+
+from handvit.engine.optim.bf16_optim_wrapper import BF16OptimWrapper
+from handvit.engine.optim.part_lr_constructor import PartLRConstructor
+
+__all__ = ["BF16OptimWrapper", "PartLRConstructor"]

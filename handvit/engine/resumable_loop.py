@@ -1,0 +1,38 @@
+"""Resume iteration-based training without reading the data that was already seen."""
+
+from mmengine.runner import IterBasedTrainLoop
+
+from handvit.registry import LOOPS
+
+
+@LOOPS.register_module()
+class ResumableIterTrainLoop(IterBasedTrainLoop):
+    """Tell the sampler where to start, where MMEngine loads and discards every old batch.
+
+    Needs a sampler with ``set_start``, such as ``InfiniteMixtureSampler``.
+    """
+
+    def run(self) -> None:
+        """Train to the end; the same as MMEngine's loop but for the first lines."""
+        self.runner.call_hook("before_train")
+        self.runner.call_hook("before_train_epoch")
+        if self._iter > 0:
+            self._skip_seen_data()
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._decide_current_val_interval()
+            if self._is_time_to_validate():
+                self.runner.val_loop.run()
+        self.runner.call_hook("after_train_epoch")
+        self.runner.call_hook("after_train")
+        return self.runner.model
+
+    def _skip_seen_data(self) -> None:
+        """Restart the data stream at the current iteration."""
+        self.dataloader.sampler.set_start(self._iter * self.dataloader.batch_size)
+        self.dataloader_iterator = type(self.dataloader_iterator)(self.dataloader)
+
+    def _is_time_to_validate(self) -> bool:
+        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        return self.runner.val_loop is not None and self._iter >= self.val_begin and due

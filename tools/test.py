@@ -1,0 +1,82 @@
+"""Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``; print and save its metrics."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.fileio import dump
+
+from handvit.engine.launch import load_config, prepare_environment
+from handvit.registry import RUNNERS
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file the checkpoint was trained with")
+    parser.add_argument("checkpoint", help="iter_N.pth or best_*.pth")
+    parser.add_argument("--work-dir", help="for metrics.json; default work_dirs/<config>")
+    parser.add_argument("--dump", metavar="FILE", help="write the predictions to this .npz file")
+    parser.add_argument("--show-dir", metavar="DIR", help="draw predictions into this folder")
+    parser.add_argument("--show-interval", type=int, default=20, help="draw every n-th batch")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change config"
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
+    parser.add_argument("--local-rank", "--local_rank", type=int, default=0)  # set by launchers
+    args = parser.parse_args()
+    if args.dump and not args.dump.endswith(".npz"):
+        parser.error(f"--dump {args.dump}: must end in .npz")
+    return args
+
+
+def to_test(cfg: Config, args: argparse.Namespace) -> Config:
+    """Fill in what the command line says about this test."""
+    cfg.launcher = args.launcher
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    cfg.test_evaluator.update(config=args.config, checkpoint=args.checkpoint)
+    if args.dump:
+        cfg.test_evaluator.dump_path = args.dump
+    if args.show_dir:
+        hook = dict(
+            type="PictureHook", out_dir=args.show_dir, interval=args.show_interval
+        )
+        cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
+    return cfg
+
+
+def main() -> None:
+    """Build the runner, test, and report."""
+    args = parse_args()
+    prepare_environment(args.local_rank)
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f"checkpoint {args.checkpoint}: no such file")
+    cfg = to_test(load_config(args.config, args.cfg_options, args.work_dir), args)
+    runner = RUNNERS.build(cfg)
+    metrics = runner.test()
+    if is_main_process():
+        report(runner, metrics, args)
+
+
+def report(runner, metrics: dict[str, float], args: argparse.Namespace) -> None:
+    """Print the table and write ``metrics.json``."""
+    from handvit.evaluation.table import format_table
+
+    model = runner.model.module if hasattr(runner.model, "module") else runner.model
+    path = Path(runner.work_dir) / "metrics.json"
+    content = {
+        "metrics": metrics,
+        "units": "mm",
+        "hand_model": model.hand_model.identity,
+        "config": args.config,
+        "checkpoint": args.checkpoint,
+        "dataset": dict(runner.test_dataloader.dataset.metainfo),
+    }
+    dump(content, path, indent=2)
+    print(format_table({Path(args.config).stem: metrics}))
+    print(f"hand model {content['hand_model']}; written to {path}")
+
+
+if __name__ == "__main__":
+    main()
