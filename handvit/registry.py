@@ -5,16 +5,7 @@ MMEngine's own classes build from the same config once ``default_scope = 'handvi
 modules listed in ``locations`` are imported at the first look-up, never at ``import handvit``.
 """
 
-from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
-from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
-from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
+from mmengine import registry as roots
 from mmengine.registry import Registry
 
 SCOPE = "handvit"
@@ -24,13 +15,22 @@ def _child(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _child(MMENGINE_MODELS, "handvit.models", "handvit.hand_models", "handvit.preprocessing")
-DATASETS = _child(MMENGINE_DATASETS, "handvit.datasets")
-DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, "handvit.datasets")
-FUNCTIONS = _child(MMENGINE_FUNCTIONS, "handvit.datasets")
-METRICS = _child(MMENGINE_METRICS, "handvit.evaluation")
-HOOKS = _child(MMENGINE_HOOKS, "handvit.engine")
-LOOPS = _child(MMENGINE_LOOPS, "handvit.engine")
-RUNNERS = _child(MMENGINE_RUNNERS, "handvit.engine")
-OPTIM_WRAPPERS = _child(MMENGINE_OPTIM_WRAPPERS, "handvit.engine")
-OPTIM_WRAPPER_CONSTRUCTORS = _child(MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, "handvit.engine")
+MODELS = _child(roots.MODELS, "handvit.models", "handvit.hand_models", "handvit.preprocessing")
+DATASETS = _child(roots.DATASETS, "handvit.datasets")
+DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, "handvit.datasets")
+FUNCTIONS = _child(roots.FUNCTIONS, "handvit.datasets")
+METRICS = _child(roots.METRICS, "handvit.evaluation")
+HOOKS = _child(roots.HOOKS, "handvit.engine")
+LOOPS = _child(roots.LOOPS, "handvit.engine")
+RUNNERS = _child(roots.RUNNERS, "handvit.engine")
+OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, "handvit.engine")
+OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS, "handvit.engine")
+
+# Empty so far: there for the parts of users' projects, which register here.
+EVALUATORS = _child(roots.EVALUATOR, "handvit.engine")
+LOG_PROCESSORS = _child(roots.LOG_PROCESSORS, "handvit.engine")
+MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS, "handvit.engine")
+OPTIMIZERS = _child(roots.OPTIMIZERS, "handvit.engine")
+PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS, "handvit.engine")
+VISBACKENDS = _child(roots.VISBACKENDS, "handvit.visualization")
+VISUALIZERS = _child(roots.VISUALIZERS, "handvit.visualization")

@@ -39,9 +39,7 @@ def to_test(cfg: Config, args: argparse.Namespace) -> Config:
     if args.dump:
         cfg.test_evaluator.dump_path = args.dump
     if args.show_dir:
-        hook = dict(
-            type="PictureHook", out_dir=args.show_dir, interval=args.show_interval
-        )
+        hook = dict(type="PictureHook", out_dir=args.show_dir, interval=args.show_interval)
         cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
     return cfg
 

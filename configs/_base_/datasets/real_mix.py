@@ -5,7 +5,7 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='InfiniteMixtureSampler'),
-    collate_fn=dict(type='hand_collate'),
+    collate_fn=dict(type='handvit.hand_collate'),
     dataset=dict(
         type='MixtureDataset',
         weights=[0.4, 0.2, 0.15, 0.25],
@@ -21,7 +21,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='hand_collate'),
+    collate_fn=dict(type='handvit.hand_collate'),
     dataset=dict(
         type='HandClipDataset', data_root='data/shards/dexycb_s0_val', clip_length=1))
 test_dataloader = val_dataloader

@@ -1,4 +1,4 @@
-# A ResNet of a million parameters and a small decoder: learns from random weights on a CPU.
+# A three-stage ResNet (7x7 tokens) and a small decoder: learns from random weights on a CPU.
 model = dict(
     type='HandPoseEstimator',
     data_preprocessor=dict(
@@ -19,8 +19,8 @@ model = dict(
         config=dict(
             model_type='resnet',
             embedding_size=32,
-            hidden_sizes=[32, 64, 128, 192],
-            depths=[1, 1, 1, 1],
+            hidden_sizes=[64, 128, 192],
+            depths=[1, 1, 1],
             layer_type='basic')),
     neck=dict(type='PerspInfoCrossAttention', num_heads=4),
     head=dict(

@@ -1,0 +1,108 @@
+import builtins
+import pickle
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+from handvit.engine.checkpoints import find_latest_checkpoint, load_weights, read_checkpoint
+
+
+class Malicious:
+    """Unpickling it would write a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return builtins.open, (str(self.path), "w")
+
+
+class Parts(nn.Module):
+    def __init__(self, *names):
+        super().__init__()
+        for name in names:
+            self.add_module(name, nn.Linear(2, 2))
+
+
+def test_read_checkpoint_executes_nothing(tmp_path):
+    bait, path = tmp_path / "executed", tmp_path / "evil.pth"
+    torch.save({"state_dict": {}, "meta": Malicious(bait)}, path)
+    with pytest.raises(ValueError, match=r"evil\.pth: refused, nothing in it was executed.*open"):
+        read_checkpoint(path)
+    path.write_bytes(pickle.dumps({"state_dict": Malicious(bait)}))
+    with pytest.raises(ValueError, match="refused"):
+        read_checkpoint(path)
+    assert not bait.exists()
+
+
+def test_the_bait_would_have_worked(tmp_path):
+    bait, path = tmp_path / "executed", tmp_path / "evil.pth"
+    torch.save({"meta": Malicious(bait)}, path)
+    torch.load(path, weights_only=False)
+    assert bait.exists()
+
+
+def test_read_checkpoint_names_torn_and_foreign_files(tmp_path):
+    path = tmp_path / "iter_10.pth"
+    torch.save({"state_dict": {"w": torch.zeros(1000)}}, path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"iter_10\.pth: cannot be read"):
+        read_checkpoint(path)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match="no 'state_dict'"):
+        read_checkpoint(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_checkpoint(tmp_path / "missing.pth")
+
+
+def test_find_latest_takes_the_newest_complete_one(tmp_path):
+    assert find_latest_checkpoint(tmp_path) is None
+    for iteration in (9, 10, 100):
+        torch.save({"state_dict": {}}, tmp_path / f"iter_{iteration}.pth")
+    torch.save({"state_dict": {}}, tmp_path / "best_mpjpe_cam_iter_200.pth")
+    assert find_latest_checkpoint(tmp_path).name == "iter_100.pth"
+    content = (tmp_path / "iter_100.pth").read_bytes()
+    (tmp_path / "iter_100.pth").write_bytes(content[: len(content) // 2])
+    assert not zipfile.is_zipfile(tmp_path / "iter_100.pth")
+    assert find_latest_checkpoint(tmp_path).name == "iter_10.pth"
+
+
+def test_load_weights_copies_and_strips_the_ddp_prefix():
+    source, target = Parts("backbone"), Parts("backbone")
+    state = {f"module.{name}": value for name, value in source.state_dict().items()}
+    assert load_weights(target, state, path="x", allow_new_parts=False) == []
+    torch.testing.assert_close(target.state_dict(), source.state_dict(), rtol=0, atol=0)
+
+
+def test_load_weights_adds_whole_trainable_parts_only_when_asked():
+    state = Parts("backbone").state_dict()
+    model = Parts("backbone", "temporal")
+    assert load_weights(model, state, path="x", allow_new_parts=True) == ["temporal"]
+    with pytest.raises(ValueError, match=r"2 missing: temporal\.bias, temporal\.weight"):
+        load_weights(model, state, path="x", allow_new_parts=False)
+    model.temporal.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"temporal\.bias"):
+        load_weights(model, state, path="x", allow_new_parts=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("backbone.bias"), r"1 missing: backbone\.bias"),
+        (lambda state: state.update({"backbone.new": torch.zeros(1)}), "1 unexpected"),
+        (
+            lambda state: state.update({"backbone.bias": torch.zeros(3)}),
+            r"backbone\.bias \(3,\) instead of \(2,\)",
+        ),
+    ],
+)
+def test_load_weights_refuses_what_does_not_fit(change, message):
+    model = Parts("backbone")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = Parts("backbone").state_dict()
+    change(state)
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, state, path="x", allow_new_parts=True)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
