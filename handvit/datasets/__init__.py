@@ -1,0 +1,26 @@
+"""Store hands in shards and serve them as batches: format, readers, mixing, sampling."""
+
+from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.hand_clip_dataset import HandClip, HandClipDataset
+from handvit.datasets.hand_collate import hand_collate
+from handvit.datasets.infinite_sampler import InfiniteMixtureSampler
+from handvit.datasets.mixture_dataset import MixtureDataset
+from handvit.datasets.shard_index import ShardError, ShardIndex
+from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shard_writer import ShardWriter, finalize, is_finished, write_shard
+
+__all__ = [
+    "DatasetInfo",
+    "HandClip",
+    "HandClipDataset",
+    "InfiniteMixtureSampler",
+    "MixtureDataset",
+    "ShardError",
+    "ShardIndex",
+    "ShardReader",
+    "ShardWriter",
+    "finalize",
+    "hand_collate",
+    "is_finished",
+    "write_shard",
+]

@@ -1,0 +1,1 @@
+"""Turn raw data sets into HandSamples: one module for each."""

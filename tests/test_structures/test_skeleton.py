@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from handvit.structures.skeleton import (
+    BONES,
+    FINGERTIP_VERTICES,
+    KEYPOINT_NAMES,
+    MANO_TO_CANONICAL,
+    NUM_KEYPOINTS,
+    NUM_VERTICES,
+    WRIST,
+)
+
+MANO_NAMES = (
+    "wrist",
+    *(
+        f"{finger}{i}"
+        for finger in ("index", "middle", "pinky", "ring", "thumb")
+        for i in (1, 2, 3)
+    ),
+    *(f"{finger}4" for finger in ("thumb", "index", "middle", "ring", "pinky")),
+)
+
+
+def test_canonical_names():
+    assert len(KEYPOINT_NAMES) == NUM_KEYPOINTS == 21
+    assert KEYPOINT_NAMES[WRIST] == "wrist"
+    assert [KEYPOINT_NAMES[i] for i in (1, 4, 5, 9, 13, 17, 20)] == [
+        "thumb1", "thumb4", "index1", "middle1", "ring1", "pinky1", "pinky4",
+    ]  # fmt: skip
+
+
+def test_every_joint_of_mano_lands_on_its_name():
+    assert tuple(MANO_NAMES[source] for source in MANO_TO_CANONICAL) == KEYPOINT_NAMES
+
+
+def test_bones_form_five_chains_from_the_wrist():
+    assert sorted(child for _, child in BONES) == list(range(1, 21))
+    for parent, child in BONES:
+        if KEYPOINT_NAMES[child].endswith("1"):
+            assert parent == WRIST
+        else:
+            finger, joint = KEYPOINT_NAMES[child][:-1], int(KEYPOINT_NAMES[child][-1])
+            assert KEYPOINT_NAMES[parent] == f"{finger}{joint - 1}"
+
+
+@pytest.mark.parametrize("name", FINGERTIP_VERTICES)
+def test_fingertips_are_five_vertices(name):
+    tips = np.array(FINGERTIP_VERTICES[name])
+    assert tips.shape == (5,) and len(set(tips)) == 5 and (tips < NUM_VERTICES).all()
