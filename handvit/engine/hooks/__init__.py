@@ -3,6 +3,13 @@
 from handvit.engine.hooks.hand_model_hook import HandModelHook
 from handvit.engine.hooks.history_length_hook import HistoryLengthHook
 from handvit.engine.hooks.iter_seed_hook import IterSeedHook
+from handvit.engine.hooks.picture_hook import PictureHook
 from handvit.engine.hooks.portable_checkpoint_hook import PortableCheckpointHook
 
-__all__ = ["HandModelHook", "HistoryLengthHook", "IterSeedHook", "PortableCheckpointHook"]
+__all__ = [
+    "HandModelHook",
+    "HistoryLengthHook",
+    "IterSeedHook",
+    "PictureHook",
+    "PortableCheckpointHook",
+]
