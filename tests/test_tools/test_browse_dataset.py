@@ -1,0 +1,45 @@
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def tool(load_tool):
+    return load_tool("misc/browse_dataset.py")
+
+
+def test_a_contact_sheet_is_written(tool, shards_root, tmp_path, capsys):
+    out = tmp_path / "new" / "sheet.png"
+    options = ["--num-samples", "5", "--columns", "3", "--size", "96"]
+    tool.main([str(shards_root), "--out", str(out), *options])
+    sheet = cv2.imread(str(out))
+    assert sheet.shape == (4 + 2 * 100, 4 + 3 * 100, 3)
+    assert (sheet[105:, 205:] == 255).all()  # the sixth place is empty
+    assert "5 of the 24 samples of tiny" in capsys.readouterr().out
+
+
+def test_a_small_data_set_is_shown_whole(tool, shards_root, tmp_path):
+    out = tmp_path / "sheet.jpg"
+    tool.main([str(shards_root), "--out", str(out), "--num-samples", "99", "--columns", "24"])
+    assert cv2.imread(str(out)).shape[1] == 4 + 24 * 260
+
+
+def test_unlabelled_keypoints_are_not_drawn(tool, make_sample):
+    sample = make_sample()
+    drawn = tool.draw_sample(sample, 128)
+    sample.keypoints_img_valid = np.zeros(21, dtype=bool)
+    bare = tool.draw_sample(sample, 128)
+    assert (drawn != bare).any()
+
+
+def test_captions(tool, make_sample):
+    sample = make_sample(track=1, frame=3)
+    depth = f"{sample.keypoints_cam[0, 2]:.3f}"
+    assert tool.caption(sample) == ["sequence0/cam0/00003", f"left, z {depth} m"]
+    sample.camera_valid = False
+    assert tool.caption(sample)[1] == "left, z unknown"
+
+
+def test_other_formats_are_refused(tool, shards_root, tmp_path):
+    with pytest.raises(SystemExit):
+        tool.main([str(shards_root), "--out", str(tmp_path / "sheet.gif")])
