@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from handvit.datasets.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file
 
 
 def test_file_appears_only_at_the_end(tmp_path):

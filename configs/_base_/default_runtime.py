@@ -29,6 +29,5 @@ randomness = dict(seed=0)
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 log_level = 'INFO'
 
-visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 load_from = None
 resume = False

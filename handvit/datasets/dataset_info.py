@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handvit.datasets.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file
 from handvit.structures.skeleton import FINGERTIP_VERTICES
 
 FORMAT_VERSION = 1

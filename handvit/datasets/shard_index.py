@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handvit.datasets.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file
 
 INDEX_DTYPE = np.dtype(
     [

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from handvit.datasets.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file
 from handvit.datasets.dataset_info import DatasetInfo, ShardEntry
 from handvit.datasets.image_codec import image_extension
 from handvit.datasets.index_builder import IndexBuilder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handvit.datasets.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file
 
 FORMAT_VERSION = 1
 UNITS = "m"

@@ -5,23 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handvit.structures.hand_sample import track_of
+
 #: Frames count as evenly spaced when their steps differ by less than this share of a step.
 SPACING_TOLERANCE = 0.1
-
-
-def track_of(sample_id: str) -> str:
-    """Name the image sequence of one hand: the sample id without its frame.
-
-    Raises:
-        ValueError: the id is not ``<dataset>/<sequence>/<camera>/<frame>/<left|right>``.
-    """
-    parts = sample_id.split("/")
-    if len(parts) != 5:
-        raise ValueError(
-            f"sample_id: {sample_id!r} is not <dataset>/<sequence>/<camera>/<frame>/<left|right>"
-        )
-    dataset, sequence, camera, _, side = parts
-    return f"{dataset}/{sequence}/{camera}/{side}"
 
 
 def group_tracks(sample_ids: Sequence[str], frame_time: np.ndarray) -> dict[str, np.ndarray]:

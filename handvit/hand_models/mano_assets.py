@@ -5,13 +5,14 @@ downloads under its own licence and converts once with ``tools/misc/setup_mano.p
 """
 
 import hashlib
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from handvit.atomic_file import atomic_file
 
 OPENHAND = "openhand"
 MANO = "mano"
@@ -123,10 +124,8 @@ def save_hand_asset(asset: HandAsset, path: Path) -> None:
     arrays = {key: getattr(asset, field) for key, (field, _, _) in _ARRAYS.items()}
     arrays["kintree_table"] = np.array([asset.parents, range(len(asset.parents))], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(unfinished, "wb") as file:
+    with atomic_file(path) as file:
         np.savez_compressed(file, name=np.array(asset.name), **arrays)
-    os.replace(unfinished, path)
 
 
 def fix_left_shapedirs(shapedirs_left: np.ndarray, shapedirs_right: np.ndarray) -> np.ndarray:

@@ -63,8 +63,7 @@ class HandSample:
     @property
     def track(self) -> str:
         """Name the image sequence of one hand: the sample id without its frame."""
-        dataset, sequence, camera, _, side = self.sample_id.split("/")
-        return f"{dataset}/{sequence}/{camera}/{side}"
+        return track_of(self.sample_id)
 
     def validate(self) -> "HandSample":
         """Return the sample if it keeps the contract.
@@ -131,11 +130,25 @@ def _check_array(name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name}: holds NaN or infinity; store zeros and mark it invalid instead")
 
 
-def _check_sample_id(sample_id: str, is_right: bool) -> None:
+def track_of(sample_id: str) -> str:
+    """Name the image sequence of one hand: the sample id without its frame.
+
+    Raises:
+        ValueError: the id is not ``<dataset>/<sequence>/<camera>/<frame>/<left|right>``.
+    """
+    dataset, sequence, camera, _, side = _split_sample_id(sample_id)
+    return f"{dataset}/{sequence}/{camera}/{side}"
+
+
+def _split_sample_id(sample_id: str) -> list[str]:
     parts = sample_id.split("/")
     if len(parts) != 5 or not all(parts):
         raise ValueError(
             f"sample_id: {sample_id!r} is not <dataset>/<sequence>/<camera>/<frame>/<left|right>"
         )
-    if parts[-1] != _SIDES[bool(is_right)]:
+    return parts
+
+
+def _check_sample_id(sample_id: str, is_right: bool) -> None:
+    if _split_sample_id(sample_id)[-1] != _SIDES[bool(is_right)]:
         raise ValueError(f"sample_id: {sample_id!r} ends in another side than is_right={is_right}")

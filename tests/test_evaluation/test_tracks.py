@@ -1,27 +1,12 @@
 import numpy as np
 import pytest
 
-from handvit.evaluation.tracks import evenly_spaced_triples, group_tracks, track_of
+from handvit.evaluation.tracks import evenly_spaced_triples, group_tracks
+from handvit.structures.hand_sample import track_of
 
 
 def test_track_is_the_id_without_its_frame():
     assert track_of("set/seq/cam/0012/left") == "set/seq/cam/left"
-
-
-def test_track_agrees_with_hand_sample():
-    from handvit.structures import HandSample
-
-    sample = HandSample(
-        sample_id="set/seq/cam/0012/left",
-        image=b"",
-        image_size=(1, 1),
-        is_right=False,
-        bbox_xyxy=np.zeros(4),
-        focal=np.ones(2),
-        princpt=np.zeros(2),
-        camera_valid=True,
-    )
-    assert track_of(sample.sample_id) == sample.track
 
 
 def test_a_foreign_id_is_refused():

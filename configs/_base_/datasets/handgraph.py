@@ -22,5 +22,5 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='handvit.hand_collate'),
     dataset=dict(type='HandClipDataset', data_root='data/handgraph/test'))
-val_evaluator = dict(type='HandMetric')
+val_evaluator = dict(type='HandMetric', hand_model=dict(type='ManoLayer', source='openhand'))
 test_evaluator = val_evaluator

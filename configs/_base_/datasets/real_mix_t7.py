@@ -26,5 +26,7 @@ val_dataloader = dict(
         type='HandClipDataset', data_root='data/shards/dexycb_s0_val', clip_length=7))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='HandMetric', hand_model=dict(type='ManoLayer', source='data/mano/MANO_RIGHT.npz'))
+    type='HandMetric',
+    hand_model=dict(type='ManoLayer', source='data/mano/MANO_RIGHT.npz'),
+    left_hand_model=dict(type='ManoLayer', source='data/mano/MANO_LEFT.npz'))
 test_evaluator = val_evaluator
