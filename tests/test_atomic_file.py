@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import time
 
 import pytest
 
@@ -31,7 +32,7 @@ def _write_and_die(path):
         os._exit(9)
 
 
-def test_leftover_of_a_killed_process_is_hidden_and_swept_by_the_next_success(tmp_path):
+def test_leftover_of_a_killed_process_is_hidden_and_swept_when_it_is_old(tmp_path):
     path = tmp_path / "a.bin"
     process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(path,))
     process.start()
@@ -41,6 +42,21 @@ def test_leftover_of_a_killed_process_is_hidden_and_swept_by_the_next_success(tm
     assert leftover.startswith(".a.bin.") and leftover.endswith(".tmp")
     with atomic_file(path) as file:
         file.write(b"whole")
+    assert sorted(os.listdir(tmp_path)) == [leftover, "a.bin"]
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(tmp_path / leftover, (two_days_ago, two_days_ago))
+    with atomic_file(path) as file:
+        file.write(b"whole")
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_two_processes_may_write_the_same_file_at_once(tmp_path):
+    path = tmp_path / "a.bin"
+    with atomic_file(path) as first:
+        first.write(b"first")
+        with atomic_file(path) as second:
+            second.write(b"second")
+    assert path.read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["a.bin"]
 
 

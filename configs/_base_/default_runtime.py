@@ -1,33 +1,36 @@
-default_scope = 'handvit'
-runner_type = 'HandRunner'
+default_scope = "handvit"
+runner_type = "HandRunner"
 
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=100, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
+    timer=dict(type="IterTimerHook"),
+    logger=dict(type="LoggerHook", interval=100, log_metric_by_epoch=False),
+    param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(
-        type='CheckpointHook',
+        type="CheckpointHook",
         by_epoch=False,
         interval=5000,
         max_keep_ckpts=3,
-        save_best='mpjpe_cam',
-        rule='less'),
+        save_best="mpjpe_cam",
+        rule="less",
+    ),
     sampler_seed=None,
-    runtime_info=dict(type='RuntimeInfoHook'))
+    runtime_info=dict(type="RuntimeInfoHook"),
+)
 custom_hooks = [
-    dict(type='IterSeedHook'),
-    dict(type='HistoryLengthHook'),
-    dict(type='HandModelHook'),
-    dict(type='PortableCheckpointHook'),
+    dict(type="IterSeedHook"),
+    dict(type="HistoryLengthHook"),
+    dict(type="HandModelHook"),
+    dict(type="PortableCheckpointHook"),
 ]
 
 env_cfg = dict(
     cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
+    dist_cfg=dict(backend="nccl"),
+)
 randomness = dict(seed=0)
-log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
-log_level = 'INFO'
+log_processor = dict(type="LogProcessor", window_size=50, by_epoch=False)
+log_level = "INFO"
 
 load_from = None
 resume = False

@@ -1,7 +1,7 @@
 _base_ = [
-    '../_base_/models/resnet_tiny.py',
-    '../_base_/datasets/handgraph.py',
-    '../_base_/schedules/demo_handgraph.py',
-    '../_base_/default_runtime.py',
+    "../_base_/models/resnet_tiny.py",
+    "../_base_/datasets/handgraph.py",
+    "../_base_/schedules/demo_handgraph.py",
+    "../_base_/default_runtime.py",
 ]
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=500))

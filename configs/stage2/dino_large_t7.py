@@ -1,10 +1,11 @@
 _base_ = [
-    '../_base_/models/dino_large.py',
-    '../_base_/datasets/real_mix_t7.py',
-    '../_base_/schedules/stage2_50k.py',
-    '../_base_/default_runtime.py',
+    "../_base_/models/dino_large.py",
+    "../_base_/datasets/real_mix_t7.py",
+    "../_base_/schedules/stage2_50k.py",
+    "../_base_/default_runtime.py",
 ]
 model = dict(
-    temporal=dict(type='TemporalEncoder', num_layers=2, num_heads=16),
-    frozen=('backbone', 'neck', 'head'))
-load_from = 'work_dirs/dino_large/iter_100000.pth'
+    temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
+    frozen=("backbone", "neck", "head"),
+)
+load_from = "work_dirs/dino_large/iter_100000.pth"

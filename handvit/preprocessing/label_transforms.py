@@ -93,9 +93,11 @@ def move_bbox(labels: HandLabels, homography: Tensor) -> Tensor:
     The corners of a turned box span a larger box than the turned hand does, which would bias the
     distance prior. So the box of the moved keypoints is taken, with the margins that the old box
     left around the old keypoints. Keypoints without a label count as the box centre, hence a hand
-    without any keeps the size of its box.
+    without any keeps the size of its box; keypoints beyond the box (some data sets clip boxes to
+    the image) count as lying on its edge.
     """
-    points = _known_keypoints(labels)  # (B, T, 21, 2)
+    low, high = labels.bbox_xyxy[..., None, :].chunk(2, -1)
+    points = _known_keypoints(labels).clamp(low, high)  # (B, T, 21, 2)
     every = torch.ones_like(labels.keypoints_img_valid)
     before = bbox_from_points(points, every)
     after = bbox_from_points(apply_homography(homography, points), every)

@@ -35,7 +35,7 @@ class PixelAugmentation(nn.Module):
         super().__init__()
         from kornia import augmentation as K  # late: a second of start-up
 
-        jitter = K.ColorJiggle(
+        jitter = K.ColorJitter(
             brightness=(1 - brightness, 1 + brightness),
             contrast=(1 - contrast, 1 + contrast),
             saturation=(1 - saturation, 1 + saturation),

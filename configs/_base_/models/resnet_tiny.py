@@ -1,43 +1,50 @@
 # A three-stage ResNet (7x7 tokens) and a small decoder: learns from random weights on a CPU.
 model = dict(
-    type='HandPoseEstimator',
+    type="HandPoseEstimator",
     data_preprocessor=dict(
-        type='HandDataPreprocessor',
+        type="HandDataPreprocessor",
         crop_size=112,
         expand=1.4,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         geometric=dict(
-            type='GeometricAugmentation',
+            type="GeometricAugmentation",
             roll=0.35,  # 20 degrees
             tilt=0.1,  # 6 degrees
             box_shift=0.04,
             box_log_scale=0.06,
-            crop_log_scale=0.05)),
+            crop_log_scale=0.05,
+        ),
+    ),
     backbone=dict(
-        type='HFConvNet',
+        type="HFConvNet",
         config=dict(
-            model_type='resnet',
+            model_type="resnet",
             embedding_size=32,
             hidden_sizes=[64, 128, 192],
             depths=[1, 1, 1],
-            layer_type='basic')),
-    neck=dict(type='PerspInfoCrossAttention', num_heads=4),
+            layer_type="basic",
+        ),
+    ),
+    neck=dict(type="PerspInfoCrossAttention", num_heads=4),
     head=dict(
-        type='HandDecoder',
+        type="HandDecoder",
         width=192,
         num_layers=2,
         num_heads=4,
         mlp_dim=384,
         dropout=0.0,
-        pose_head=dict(type='Rotation6DPoseHead'),
-        translation_head=dict(type='UvDistanceHead', prior_scale=0.121)),
-    hand_model=dict(type='ManoLayer', source='openhand'),
+        pose_head=dict(type="Rotation6DPoseHead"),
+        translation_head=dict(type="UvDistanceHead", prior_scale=0.121),
+    ),
+    hand_model=dict(type="ManoLayer", source="openhand"),
     losses=dict(
-        loss_keypoints_rel=dict(type='Keypoint3DLoss', weight=10.0),  # per metre
-        loss_vertices_rel=dict(type='Vertex3DLoss', weight=5.0),  # per metre
-        loss_global_orient=dict(type='Axis3DLoss', weight=0.2),  # per radian
-        loss_hand_pose=dict(type='ManoPoseLoss', weight=0.1),  # per matrix element
-        loss_betas=dict(type='ManoShapeLoss', weight=0.02),  # per standard deviation
-        loss_root=dict(type='RootLoss', weight=1.0),  # per metre
-        loss_keypoints_img=dict(type='ReprojectionLoss', weight=0.01)))  # per pixel
+        loss_keypoints_rel=dict(type="Keypoint3DLoss", weight=10.0),  # per metre
+        loss_vertices_rel=dict(type="Vertex3DLoss", weight=5.0),  # per metre
+        loss_global_orient=dict(type="Axis3DLoss", weight=0.2),  # per radian
+        loss_hand_pose=dict(type="ManoPoseLoss", weight=0.1),  # per matrix element
+        loss_betas=dict(type="ManoShapeLoss", weight=0.02),  # per standard deviation
+        loss_root=dict(type="RootLoss", weight=1.0),  # per metre
+        loss_keypoints_img=dict(type="ReprojectionLoss", weight=0.01),
+    ),
+)  # per pixel

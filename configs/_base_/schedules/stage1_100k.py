@@ -1,20 +1,22 @@
 # 100k iterations, 32 hands a GPU, bfloat16.
-train_cfg = dict(type='ResumableIterTrainLoop', max_iters=100_000, val_interval=5000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(type="ResumableIterTrainLoop", max_iters=100_000, val_interval=5000)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
-    type='BF16OptimWrapper',
-    constructor='PartLRConstructor',
-    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
+    type="BF16OptimWrapper",
+    constructor="PartLRConstructor",
+    optimizer=dict(type="AdamW", lr=1e-4, weight_decay=1e-4),
     paramwise_cfg=dict(part_lr=dict(backbone=1e-5)),
-    clip_grad=dict(max_norm=1.0))
+    clip_grad=dict(max_norm=1.0),
+)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=5000),
+    dict(type="LinearLR", start_factor=1e-3, by_epoch=False, begin=0, end=5000),
     dict(
-        type='CosineAnnealingLR',
+        type="CosineAnnealingLR",
         eta_min_ratio=0.01,
         by_epoch=False,
         begin=5000,
         end=100_000,
-        T_max=95_000),
+        T_max=95_000,
+    ),
 ]

@@ -1,7 +1,8 @@
 # Aim besides the local files; needs `pip install aim`. Look with `aim up --repo work_dirs`.
 visualizer = dict(
-    type='Visualizer',
+    type="Visualizer",
     vis_backends=[
-        dict(type='LocalVisBackend'),
-        dict(type='AimVisBackend', init_kwargs=dict(repo='work_dirs')),
-    ])
+        dict(type="LocalVisBackend"),
+        dict(type="AimVisBackend", init_kwargs=dict(repo="work_dirs")),
+    ],
+)

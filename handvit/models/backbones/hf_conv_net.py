@@ -29,19 +29,29 @@ class HFConvNet(nn.Module):
         Args:
             pretrained: local Hugging Face folder.
             config: transformers config with ``model_type``, for random weights.
+
+        Raises:
+            ValueError: the model returns no feature map, or its width is not divisible by 4.
         """
         super().__init__()
-        self.model = load_hf_model(pretrained, config)
-        feature_map = self.model.eval()(torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE))
-        feature_map = feature_map.last_hidden_state  # (1, D, h, w)
-        self.dim = feature_map.shape[1]
-        freeze_unused_parameters(self.model, feature_map)
+        self.model = load_hf_model(pretrained, config).eval()
+        probe = torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE)
+        self.dim = self._feature_map(probe).shape[1]
+        freeze_unused_parameters(self.model, self(probe).patches)
         self.train()
 
     def forward(self, crop: Tensor) -> HandTokens:
         """Return tokens (B, N, D) of crops (B, 3, S, S)."""
-        feature_map = self.model(crop).last_hidden_state  # (B, D, h, w)
+        feature_map = self._feature_map(crop)
         grid = feature_map.shape[-2], feature_map.shape[-1]
         patches = feature_map.flatten(2).mT  # (B, N, D)
         patches = patches + sincos_position_encoding(grid, self.dim).to(patches)
         return HandTokens(patches[:, :0], patches, grid)
+
+    def _feature_map(self, crop: Tensor) -> Tensor:
+        output = self.model(crop).last_hidden_state  # (B, D, h, w)
+        if output.dim() != 4:
+            raise ValueError(
+                f"backbone: {self.model.config.model_type!r} returns no feature map; use HFViT"
+            )
+        return output

@@ -1,5 +1,6 @@
 """Get a Hugging Face vision model from a local folder, or from a config with random weights."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.M
         config: ``dict(model_type=..., ...)`` for random weights. Exactly one of both.
 
     Raises:
-        ValueError: both or neither are given, or the model type is unknown.
+        ValueError: both or neither are given, the model type or a key is unknown, or weights are
+            missing in the folder.
         FileNotFoundError: the folder is not a Hugging Face model.
     """
     if (pretrained is None) == (config is None):
@@ -24,7 +26,11 @@ def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.M
 
     if pretrained is not None:
         _check_folder(pretrained)
-        return AutoModel.from_pretrained(pretrained, local_files_only=True, dtype=torch.float32)
+        model, report = AutoModel.from_pretrained(
+            pretrained, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
+        _check_weights(pretrained, report["missing_keys"])
+        return model
     arguments = dict(config)
     model_type = arguments.pop("model_type", None)
     if model_type is None:
@@ -50,6 +56,16 @@ def _check_folder(pretrained: str) -> None:
         raise FileNotFoundError(
             f"backbone: no config.json in {pretrained!r}. Put a Hugging Face model there, e.g. with"
             f" `hf download facebook/dinov2-large --local-dir {pretrained}`"
+        )
+
+
+def _check_weights(pretrained: str, missing: Iterable[str]) -> None:
+    """Refuse weights that leave layers random, which transformers only logs. Poolers are unused."""
+    used = sorted(name for name in missing if "pooler" not in name)
+    if used:
+        raise ValueError(
+            f"backbone: the weights in {pretrained!r} do not fit its config.json;"
+            f" {len(used)} tensors are missing, first {used[0]!r}"
         )
 
 

@@ -30,6 +30,9 @@ class HFViT(nn.Module):
             pretrained: local Hugging Face folder.
             config: transformers config with ``model_type``, for random weights.
             gradient_checkpointing: trade time for memory in training.
+
+        Raises:
+            ValueError: the model does not return one token a patch.
         """
         super().__init__()
         self.model = load_hf_model(pretrained, config)
@@ -38,8 +41,9 @@ class HFViT(nn.Module):
         self.dim = self.model.config.hidden_size
         self.patch_size = self.model.config.patch_size
         self.num_registers = getattr(self.model.config, "num_register_tokens", 0)
-        probe = torch.zeros(1, 3, 4 * self.patch_size, 4 * self.patch_size)
-        freeze_unused_parameters(self.model.eval(), self(probe).all)
+        tokens = self.eval()(torch.zeros(1, 3, 4 * self.patch_size, 4 * self.patch_size))
+        self._check(tokens)
+        freeze_unused_parameters(self.model, tokens.all)
         self.train()
 
     def forward(self, crop: Tensor) -> HandTokens:
@@ -57,6 +61,15 @@ class HFViT(nn.Module):
         sequence = self.model(crop, **self._interpolate()).last_hidden_state
         grid = (height // self.patch_size, width // self.patch_size)
         return HandTokens(sequence[:, :1], sequence[:, 1 + self.num_registers :], grid)
+
+    def _check(self, tokens: HandTokens) -> None:
+        """Refuse models that mask patches (MAE) or have no CLS token (Swin)."""
+        found, wanted = tokens.patches.shape[1], tokens.grid[0] * tokens.grid[1]
+        if found != wanted:
+            raise ValueError(
+                f"backbone: HFViT cannot use {self.model.config.model_type!r}, which returns"
+                f" {found} tokens for {wanted} patches and a CLS token"
+            )
 
     def _interpolate(self) -> dict[str, bool]:
         """A plain ViT must be told to accept sizes other than its own."""

@@ -88,11 +88,7 @@ class DecoderBlock(nn.Module):
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(
-            width,
-            num_heads=num_heads,
-            head_dim=width // num_heads,
-            context_dim=context_dim,
-            dropout=dropout,
+            width, num_heads=num_heads, context_dim=context_dim, dropout=dropout
         )
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_dim, dropout=dropout)

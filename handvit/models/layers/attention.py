@@ -7,19 +7,22 @@ from handvit.models.layers.rotary import rotate_by_time
 
 
 class Attention(nn.Module):
-    """Multi-head attention over ``(B, N, D)``; pass the query as context to self-attend."""
+    """Multi-head attention over ``(B, N, D)``; pass the query as context to self-attend.
 
-    def __init__(
-        self, dim: int, *, num_heads: int, head_dim: int, context_dim: int, dropout: float = 0.0
-    ) -> None:
+    Raises:
+        ValueError: ``num_heads`` does not divide ``dim``.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int, context_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
-        inner = num_heads * head_dim
+        if dim % num_heads:
+            raise ValueError(f"attention: num_heads={num_heads} does not divide the width {dim}")
         self.num_heads = num_heads
         self.dropout = dropout
-        self.to_query = nn.Linear(dim, inner, bias=False)
-        self.to_key = nn.Linear(context_dim, inner, bias=False)
-        self.to_value = nn.Linear(context_dim, inner, bias=False)
-        self.to_out = nn.Linear(inner, dim)
+        self.to_query = nn.Linear(dim, dim, bias=False)
+        self.to_key = nn.Linear(context_dim, dim, bias=False)
+        self.to_value = nn.Linear(context_dim, dim, bias=False)
+        self.to_out = nn.Linear(dim, dim)
 
     def forward(self, query: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (B, Q, D).

@@ -8,9 +8,14 @@ def sincos_position_encoding(grid: tuple[int, int], dim: int, base: float = 100.
     """Return the fixed 2D sine-cosine code of a token grid, (rows * columns, D), raster order.
 
     Half of the channels tell the row and half the column (Vaswani et al. 2017, sec. 3.5, per
-    axis). ``dim`` must be divisible by 4. Positions are in [-1, 1] over the crop times pi, so
-    that the code does not depend on the number of tokens.
+    axis). Positions run over [-1, 1] in the crop, so that the code of a place does not depend on
+    the number of tokens.
+
+    Raises:
+        ValueError: ``dim`` is not divisible by 4.
     """
+    if dim % 4:
+        raise ValueError(f"position encoding: the token width {dim} is not divisible by 4")
     rows, columns = grid
     quarter = dim // 4
     frequency = base ** (torch.arange(quarter) / quarter)  # slowest: half a turn over the crop

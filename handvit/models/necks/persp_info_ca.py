@@ -30,9 +30,7 @@ class PerspInfoCrossAttention(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.embed = nn.Sequential(nn.Linear(_RAY_FEATURES, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.attention = Attention(
-            dim, num_heads=num_heads, head_dim=dim // num_heads, context_dim=dim
-        )
+        self.attention = Attention(dim, num_heads=num_heads, context_dim=dim)
         nn.init.zeros_(self.attention.to_out.weight)
         nn.init.zeros_(self.attention.to_out.bias)
 

@@ -71,9 +71,7 @@ class TemporalBlock(nn.Module):
     def __init__(self, dim: int, *, num_heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(dim)
-        self.attention = Attention(
-            dim, num_heads=num_heads, head_dim=dim // num_heads, context_dim=dim
-        )
+        self.attention = Attention(dim, num_heads=num_heads, context_dim=dim)
         self.mlp_norm = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, mlp_ratio * dim)
 

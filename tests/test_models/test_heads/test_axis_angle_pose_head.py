@@ -1,0 +1,42 @@
+import math
+
+import torch
+
+from handvit.models.heads import AxisAnglePoseHead
+from handvit.registry import MODELS
+
+
+def test_untrained_head_says_a_flat_unturned_hand():
+    head = MODELS.build(dict(type="AxisAnglePoseHead", dim=32))
+    rotations = head(torch.randn(2, 3, 32))
+    wanted = torch.eye(3).expand(2, 3, 16, 3, 3)
+    torch.testing.assert_close(rotations, wanted, rtol=0, atol=0.03)
+
+
+def test_rotation_by_hand():
+    """Rotation 2 of 16 turns a quarter about z: x goes to y."""
+    head = AxisAnglePoseHead(4)
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head.linear.bias[3 * 2 + 2] = math.pi / 2
+    rotations = head(torch.randn(4))
+    assert rotations.shape == (16, 3, 3)
+    wanted = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    torch.testing.assert_close(rotations[2], wanted, rtol=0, atol=1e-6)
+    torch.testing.assert_close(rotations[3], torch.eye(3))
+
+
+def test_any_answer_is_a_rotation():
+    head = AxisAnglePoseHead(8)
+    torch.nn.init.normal_(head.linear.weight)
+    rotations = head(torch.randn(64, 8))
+    identity = torch.eye(3).expand_as(rotations)
+    torch.testing.assert_close(rotations @ rotations.mT, identity, rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(64, 16))
+
+
+def test_gradient_is_finite_at_the_start():
+    head = AxisAnglePoseHead(8)
+    torch.nn.init.zeros_(head.linear.weight)
+    (head(torch.randn(5, 8)) * torch.rand(3, 3)).sum().backward()
+    assert head.linear.weight.grad.isfinite().all() and head.linear.weight.grad.any()
