@@ -5,13 +5,13 @@
 #
 # GPUS            GPUs of the job (8)
 # GPUS_PER_NODE   GPUs of a machine (8, or GPUS when that is less)
-# CPUS_PER_TASK   CPU cores per GPU: data workers + 1 (5)
+# CPUS_PER_TASK   CPU cores per GPU: data workers + 1 (9)
 # SRUN_ARGS       more arguments for srun, e.g. "--time=2-00:00:00 --exclusive"
 # PYTHON          another interpreter than .venv's
 set -euo pipefail
 
 if [[ $# -lt 3 ]]; then
-    echo "usage: [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...]" \
+    echo "usage: [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=9] [SRUN_ARGS=...]" \
         "bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]" >&2
     exit 2
 fi
@@ -34,7 +34,7 @@ exec srun --partition="$partition" \
     --gres="gpu:$gpus_per_node" \
     --ntasks="$gpus" \
     --ntasks-per-node="$gpus_per_node" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --cpus-per-task="${CPUS_PER_TASK:-9}" \
     --kill-on-bad-exit=1 \
     ${srun_args[@]+"${srun_args[@]}"} \
     "$python" -u "$tools/train.py" "$config" --launcher slurm "$@"

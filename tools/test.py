@@ -6,8 +6,11 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from handvit.engine.launch import load_config, prepare_environment
+from handvit.evaluation.table import format_table
 from handvit.registry import RUNNERS
 
 
@@ -35,9 +38,10 @@ def to_test(cfg: Config, args: argparse.Namespace) -> Config:
     """Fill in what the command line says about this test."""
     cfg.launcher = args.launcher
     cfg.load_from, cfg.resume = args.checkpoint, False
-    cfg.test_evaluator.update(config=args.config, checkpoint=args.checkpoint)
-    if args.dump:
-        cfg.test_evaluator.dump_path = args.dump
+    evaluators = cfg.test_evaluator
+    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        if evaluator.type.endswith("HandMetric"):
+            evaluator.update(config=args.config, checkpoint=args.checkpoint, dump_path=args.dump)
     if args.show_dir:
         hook = dict(type="PictureHook", out_dir=args.show_dir, interval=args.show_interval)
         cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
@@ -57,11 +61,9 @@ def main() -> None:
         report(runner, metrics, args)
 
 
-def report(runner, metrics: dict[str, float], args: argparse.Namespace) -> None:
+def report(runner: Runner, metrics: dict[str, float], args: argparse.Namespace) -> None:
     """Print the table and write ``metrics.json``."""
-    from handvit.evaluation.table import format_table
-
-    model = runner.model.module if hasattr(runner.model, "module") else runner.model
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     path = Path(runner.work_dir) / "metrics.json"
     content = {
         "metrics": metrics,

@@ -15,14 +15,12 @@ default_hooks = dict(
     ),
     sampler_seed=None,
     runtime_info=dict(type="RuntimeInfoHook"),
+    # Entries here, not custom_hooks: a recipe's custom_hooks would replace the list.
+    iter_seed=dict(type="IterSeedHook"),
+    history_length=dict(type="HistoryLengthHook"),
+    hand_model=dict(type="HandModelHook"),
+    portable_checkpoint=dict(type="PortableCheckpointHook"),
 )
-custom_hooks = [
-    dict(type="IterSeedHook"),
-    dict(type="HistoryLengthHook"),
-    dict(type="HandModelHook"),
-    dict(type="PortableCheckpointHook"),
-]
-
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),

@@ -45,8 +45,13 @@ class MixtureDataset(Dataset):
         return {"name": name, "hand_model": self._hand_model, "datasets": parts}
 
     @property
+    def part(self) -> np.ndarray:
+        """Number of the data set that each predicted frame belongs to, (len,)."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @property
     def columns(self) -> np.ndarray:
-        """Index rows of all predicted frames, (len,) INDEX_DTYPE; tracks count per data set."""
+        """Index rows of all predicted frames, (len,) INDEX_DTYPE; tracks count per ``part``."""
         return np.concatenate([dataset.columns for dataset in self.datasets])
 
     def __len__(self) -> int:

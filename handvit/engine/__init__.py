@@ -1,4 +1,13 @@
-"""What MMEngine's Runner needs besides itself; every repair of MMEngine lives here."""
+"""What MMEngine's Runner needs besides itself; every repair of MMEngine lives here.
+
+Importing it forbids downloads from the Hugging Face hub: nothing is fetched behind the user's back,
+and a wrong folder name fails at once instead of after retries. It must happen before transformers
+is imported, which MMEngine's optimizers do.
+"""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from handvit.engine import hooks, optim
 from handvit.engine.atomic_backend import AtomicLocalBackend

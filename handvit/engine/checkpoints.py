@@ -10,10 +10,17 @@ import torch
 from torch import Tensor, nn
 
 _LISTED = 8
+#: What torch raises on files that are cut, or are something else altogether.
+_DAMAGED = (
+    OSError, RuntimeError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError,
+)  # fmt: skip
 
 
-def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint file; nothing in it is executed.
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Load a checkpoint file onto the CPU; nothing in it is executed.
+
+    The config text in its ``meta`` is left out: ``Runner.resume`` would run it as Python, and the
+    config in use is the one the user gave.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -22,18 +29,22 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     if not Path(path).is_file():
         raise FileNotFoundError(f"checkpoint {path}: no such file")
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"checkpoint {path}: refused, nothing in it was executed. It holds objects other than"
             f" tensors and plain values, or is damaged: {_first_line(error)}"
         ) from error
-    except (OSError, RuntimeError, EOFError) as error:
+    except _DAMAGED as error:
         raise ValueError(
             f"checkpoint {path}: cannot be read, it is damaged or incomplete ({_first_line(error)})"
         ) from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise ValueError(f"checkpoint {path}: has no 'state_dict'; it was not written by HandViT")
+    if not all(isinstance(_entry(checkpoint, key), dict) for key in ("state_dict", "meta")):
+        raise ValueError(
+            f"checkpoint {path}: has no 'state_dict' and 'meta'; it was not written by HandViT"
+        )
+    for key in ("cfg", "config"):
+        checkpoint["meta"].pop(key, None)
     return checkpoint
 
 
@@ -92,6 +103,10 @@ def load_weights(
         )
     model.load_state_dict(state_dict, strict=False)
     return new_parts
+
+
+def _entry(checkpoint: Any, key: str) -> Any:
+    return checkpoint.get(key) if isinstance(checkpoint, dict) else None
 
 
 def _is_trainable(part: nn.Module) -> bool:

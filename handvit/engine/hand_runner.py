@@ -36,7 +36,10 @@ class HandRunner(Runner):
         """Wrap for DDP without device ids when there is no GPU."""
         if self.distributed and not torch.cuda.is_available() and model_wrapper_cfg is None:
             model_wrapper_cfg = dict(
-                type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False
+                type="MMDistributedDataParallel",
+                device_ids=None,
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get("find_unused_parameters", False),
             )
         return super().wrap_model(model_wrapper_cfg, model)
 
@@ -47,14 +50,15 @@ class HandRunner(Runner):
         strict: bool = True,
         revise_keys: tuple = (),
     ) -> dict[str, Any]:
-        """Load weights from a local file; MMEngine's signature, but always strict.
+        """Load weights from a local file; MMEngine's signature, but always strict and on the CPU.
 
-        Only a training that starts from another one's weights may add parts with new weights.
+        Only a training that starts from another one's weights may add parts with new weights. The
+        file's tensors are copied to wherever the model and the optimizer keep theirs.
 
         Raises:
             ValueError: the file is refused, or does not fit the model.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = read_checkpoint(filename)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         starts_training = isinstance(self._train_loop, BaseLoop) and not self._resume

@@ -14,14 +14,12 @@ _BESIDE_RUNNER = {"runner_type", "sync_bn", "find_unused_parameters", "compile"}
 
 
 def prepare_environment(local_rank: int) -> None:
-    """Set what must be set before configs are read and other libraries imported.
+    """Set what must be set before configs are read.
 
-    ``HF_HUB_OFFLINE``: nothing is downloaded behind the user's back, and a wrong folder name
-    fails at once instead of after retries. The working directory joins the module path, so that
-    ``custom_imports`` finds a project's modules.
+    The working directory joins the module path, so that ``custom_imports`` finds a project's
+    modules.
     """
     sys.path.append(os.getcwd())
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("LOCAL_RANK", str(local_rank))
 
 

@@ -1,6 +1,8 @@
 """Resume iteration-based training without reading the data that was already seen."""
 
-from mmengine.runner import IterBasedTrainLoop
+from typing import Any
+
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from handvit.registry import LOOPS
 
@@ -11,6 +13,19 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
 
     Needs a sampler with ``set_start``, such as ``InfiniteMixtureSampler``.
     """
+
+    def __init__(self, runner: Runner, dataloader: dict[str, Any], **schedule: Any) -> None:
+        """Build MMEngine's loop.
+
+        Raises:
+            ValueError: the sampler cannot be told where to start.
+        """
+        super().__init__(runner, dataloader, **schedule)
+        if not hasattr(self.dataloader.sampler, "set_start"):
+            raise ValueError(
+                f"train_dataloader.sampler: {type(self.dataloader.sampler).__name__} cannot resume;"
+                " use dict(type='InfiniteMixtureSampler')"
+            )
 
     def run(self) -> None:
         """Train to the end; the same as MMEngine's loop but for the first lines."""

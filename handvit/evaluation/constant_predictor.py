@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from handvit.evaluation.ground_truth import GroundTruth
-from handvit.geometry.boxes import bbox_center, bbox_size
-from handvit.geometry.camera import pixel_rays
+from handvit.geometry.box_prior import box_prior
 from handvit.structures.skeleton import WRIST
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -80,16 +79,11 @@ class ConstantPredictor:
 def rays_per_metre(hands: GroundTruth) -> np.ndarray:
     """Point at box centres, as far away as a box of that size says for a hand of one metre.
 
-    The length is ``sqrt(fx fy) / sqrt(w h) * |ray|`` where the ray has z = 1.
-
     Returns:
         (N, 3), to be multiplied by metres.
     """
-    bbox = torch.as_tensor(hands.bbox_xyxy)
-    focal, princpt = torch.as_tensor(hands.focal), torch.as_tensor(hands.princpt)
-    rays = pixel_rays(bbox_center(bbox)[:, None], focal, princpt)[:, 0]  # (N, 3)
-    scale = (focal.prod(dim=-1) / bbox_size(bbox).prod(dim=-1)).sqrt()
-    return (rays * scale[:, None]).numpy()
+    box_and_camera = (hands.bbox_xyxy, hands.focal, hands.princpt)
+    return box_prior(*map(torch.as_tensor, box_and_camera)).numpy()
 
 
 def _mirror_of(is_right: np.ndarray) -> np.ndarray:

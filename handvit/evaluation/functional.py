@@ -82,7 +82,7 @@ def area_under_pck(
     return (torch.trapezoid(curve, thresholds, dim=0) / max_error).mean()
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+def mean_of_valid(values: Tensor, mask: Tensor) -> Tensor:
     """Average what the mask keeps; the caller makes sure that it keeps something."""
     assert mask.any(), "nothing to average"
     return values[mask].mean()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from handvit.evaluation.functional import aligned_errors, keypoint_errors
 from handvit.evaluation.summary import VertexErrors
-from handvit.preprocessing.label_transforms import mirror_mano, mirror_points
+from handvit.geometry.rotation import mirror_points
 from handvit.registry import MODELS
 from handvit.structures import ManoParams
 
@@ -19,6 +19,9 @@ class HandMeshes:
     Args:
         hand_model: config of the right hand's layer, e.g. ``dict(type='ManoLayer')``.
         left_hand_model: config of the left hand's; the same with ``is_right=False`` when omitted.
+
+    A layer is built at its first use, so that right hands need no left model; one that is named
+    here is built at once, so that a missing file is not found out after hours of training.
     """
 
     def __init__(
@@ -29,9 +32,12 @@ class HandMeshes:
             False: {**(left_hand_model or hand_model), "is_right": False},
         }
         self._layers: dict[bool, torch.nn.Module] = {}
+        self.layer(is_right=True)
+        if left_hand_model is not None:
+            self.layer(is_right=False)
 
     def layer(self, is_right: bool) -> torch.nn.Module:
-        """Build the layer of one side at its first use, in float64."""
+        """Return the layer of one side, in float64."""
         if is_right not in self._layers:
             self._layers[is_right] = MODELS.build(self._configs[is_right]).double()
         return self._layers[is_right]
@@ -67,7 +73,7 @@ class HandMeshes:
         """
         as_right = [
             torch.where(_like(is_right, tensor), tensor, mirrored)
-            for tensor, mirrored in zip(mano, mirror_mano(mano), strict=True)
+            for tensor, mirrored in zip(mano, mano.mirrored(), strict=True)
         ]
         meshes = self.vertices_cam(ManoParams(*as_right), torch.ones_like(is_right))
         return torch.where(_like(is_right, meshes), meshes, mirror_points(meshes))

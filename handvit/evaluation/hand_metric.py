@@ -57,6 +57,8 @@ class HandMetric(BaseMetric):
             HandMeshes(hand_model, left_hand_model=left_hand_model) if hand_model else None
         )
         self._dump_path = dump_path
+        #: Compared with the model's by ``HandModelHook``, which fills it in when it is empty.
+        self.hand_model_identity = self._meshes.identity if self._meshes else ""
         self._provenance = {"config": config, "checkpoint": checkpoint}
 
     def process(self, data_batch: HandBatch, data_samples: Sequence[HandPrediction]) -> None:
@@ -143,9 +145,7 @@ class HandMetric(BaseMetric):
             )
 
     def _dump(self, truth: GroundTruth, prediction: dict[str, np.ndarray]) -> None:
-        header = PredictionHeader(
-            hand_model=self._meshes.identity if self._meshes else "", **self._provenance
-        )
+        header = PredictionHeader(hand_model=self.hand_model_identity, **self._provenance)
         shared = ("sample_id", "frame_time", "is_right", "focal", "princpt", "bbox_xyxy")
         PredictionFile(
             header=header, **{name: getattr(truth, name) for name in shared}, **prediction

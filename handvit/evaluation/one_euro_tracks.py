@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from handvit.evaluation.functional import keypoint_errors, masked_mean
+from handvit.evaluation.functional import keypoint_errors, mean_of_valid
 from handvit.evaluation.ground_truth import GroundTruth
 from handvit.evaluation.one_euro import OneEuroParams, smooth
 from handvit.evaluation.tracks import group_tracks
@@ -79,7 +79,7 @@ def fit_one_euro(keypoints_cam: np.ndarray, truth: GroundTruth) -> OneEuroSettin
     def best(part: np.ndarray, rest: np.ndarray) -> OneEuroParams:
         def mean_error(params: OneEuroParams) -> float:
             pred = rest + _smooth_rows(part, truth.frame_time, tracks, params)
-            return masked_mean(keypoint_errors(torch.as_tensor(pred), gt), mask).item()
+            return mean_of_valid(keypoint_errors(torch.as_tensor(pred), gt), mask).item()
 
         return min(GRID, key=mean_error)
 

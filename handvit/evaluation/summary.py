@@ -94,7 +94,7 @@ def _position_metrics(
     metrics = {}
     for (mean_name, auc_name), (errors, mask) in cases.items():
         if mask.any():
-            metrics[mean_name] = F.masked_mean(errors, mask).item() * MILLIMETRES
+            metrics[mean_name] = F.mean_of_valid(errors, mask).item() * MILLIMETRES
             metrics[auc_name] = F.area_under_pck(errors, mask).item()
     return metrics
 

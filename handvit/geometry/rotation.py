@@ -61,6 +61,11 @@ def geodesic_angle(first: Tensor, second: Tensor) -> Tensor:
     return torch.linalg.vector_norm(matrix_to_axis_angle(relative), dim=-1)
 
 
+def mirror_points(points: Tensor) -> Tensor:
+    """Flip points in x, (..., 3): what happens to space when an image is mirrored."""
+    return points * points.new_tensor([-1.0, 1.0, 1.0])
+
+
 def mirror_rotation(matrix: Tensor) -> Tensor:
     """Mirror rotations in x, for hands of the other side: M R M with M = diag(-1, 1, 1)."""
     signs = matrix.new_tensor([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])

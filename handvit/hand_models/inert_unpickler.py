@@ -32,7 +32,7 @@ _RECONSTRUCTORS = ("copyreg._reconstructor", "copy_reg._reconstructor")
 #: What the standard library raises on damaged or hostile pickles.
 _UNREADABLE = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError,
-    ValueError, OverflowError, MemoryError,
+    ValueError, OverflowError, MemoryError, RecursionError,
 )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ class ManoLayer(nn.Module):
                 f"fingertips: {fingertips!r} is unknown; choose from {list(FINGERTIP_VERTICES)}"
             )
         self.asset = load_hand_asset(source, is_right=is_right)
+        self.fingertips = fingertips
         self._fingertip_vertices = list(FINGERTIP_VERTICES[fingertips])
         self._mano = _build_mano(self.asset)
         self.register_buffer("faces", torch.from_numpy(self.asset.faces), persistent=False)

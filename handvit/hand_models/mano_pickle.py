@@ -15,6 +15,11 @@ import numpy as np
 from handvit.hand_models.inert_unpickler import InertRecord, load_inert
 from handvit.hand_models.mano_assets import ARRAY_KEYS
 
+#: What a record raises whose parts are not what they should be, a record inside itself included.
+_MISSHAPEN = (
+    AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, MemoryError,
+)  # fmt: skip
+
 
 def load_mano_pickle(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays that make a hand model, dense, under their names in the file.
@@ -31,7 +36,7 @@ def load_mano_pickle(path: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{path}: key {key!r} is missing; want an official MANO file")
         try:
             arrays[key] = _to_array(content[key])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except _MISSHAPEN as error:
             raise ValueError(
                 f"{path}: {key} is not stored the way MANO stores it ({error})"
             ) from error

@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from handvit.preprocessing.label_transforms import mirror_mano, mirror_points
+from handvit.geometry.rotation import mirror_points
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandPrediction, HandTarget, HandTokens
 
@@ -144,7 +144,7 @@ def _one_hand(prediction: HandPrediction, hand: int, mirrored: bool) -> HandPred
         return picked
     root = picked.root._replace(root_cam=mirror_points(picked.root.root_cam))
     return HandPrediction(
-        mirror_mano(picked.mano),
+        picked.mano.mirrored(),
         mirror_points(picked.keypoints_cam),
         mirror_points(picked.vertices_cam),
         root,

@@ -15,10 +15,8 @@ from handvit.geometry.boxes import (
     mirror_bbox,
 )
 from handvit.geometry.image_warp import apply_homography, camera_homography, mirror_homography
-from handvit.geometry.rotation import mirror_rotation
+from handvit.geometry.rotation import mirror_points
 from handvit.structures import HandLabels, ManoParams
-
-_MIRROR_X = (-1.0, 1.0, 1.0)
 
 
 def mirror_to_right(labels: HandLabels, width: Tensor) -> tuple[HandLabels, Tensor]:
@@ -37,26 +35,11 @@ def mirror_to_right(labels: HandLabels, width: Tensor) -> tuple[HandLabels, Tens
         princpt=_mirror_x(labels.princpt, width),
         keypoints_img=_mirror_x(labels.keypoints_img, width[..., None]),
         keypoints_cam=mirror_points(labels.keypoints_cam),
-        mano=mirror_mano(labels.mano),
+        mano=labels.mano.mirrored(),
     )
     is_right = labels.is_right
     identity = torch.eye(3, dtype=homography.dtype, device=homography.device)
     return _choose(is_right, labels, mirrored), _where(is_right, identity, homography)
-
-
-def mirror_points(points_cam: Tensor) -> Tensor:
-    """Flip camera-space points in x, (..., 3)."""
-    return points_cam * points_cam.new_tensor(_MIRROR_X)
-
-
-def mirror_mano(mano: ManoParams) -> ManoParams:
-    """Give the parameters of the mirror-image hand for the other side's hand model."""
-    return ManoParams(
-        mirror_rotation(mano.global_orient),
-        mirror_rotation(mano.hand_pose),
-        mano.betas,
-        mirror_points(mano.root_cam),
-    )
 
 
 def turn_camera(

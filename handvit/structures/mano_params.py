@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from handvit.geometry.rotation import mirror_points, mirror_rotation
+
 
 class ManoParams(NamedTuple):
     """Pose, shape and place of hands.
@@ -16,3 +18,12 @@ class ManoParams(NamedTuple):
     hand_pose: Tensor  # (..., 15, 3, 3) index, middle, pinky, ring, thumb; flat hand = identity
     betas: Tensor  # (..., 10)
     root_cam: Tensor  # (..., 3) metres
+
+    def mirrored(self) -> "ManoParams":
+        """Give the mirror-image hand: parameters for the other side's hand model."""
+        return ManoParams(
+            mirror_rotation(self.global_orient),
+            mirror_rotation(self.hand_pose),
+            self.betas,
+            mirror_points(self.root_cam),
+        )

@@ -53,15 +53,24 @@ def test_read_checkpoint_names_torn_and_foreign_files(tmp_path):
     torch.save([1, 2], path)
     with pytest.raises(ValueError, match="no 'state_dict'"):
         read_checkpoint(path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ValueError, match=r"refused|cannot be read"):
+        read_checkpoint(path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_checkpoint(tmp_path / "missing.pth")
+
+
+def test_config_text_is_left_out_because_resume_would_execute_it(tmp_path):
+    meta = {"config": "import os", "cfg": "x = 1", "iter": 3}
+    torch.save({"state_dict": {}, "meta": meta}, tmp_path / "x.pth")
+    assert read_checkpoint(tmp_path / "x.pth")["meta"] == {"iter": 3}
 
 
 def test_find_latest_takes_the_newest_complete_one(tmp_path):
     assert find_latest_checkpoint(tmp_path) is None
     for iteration in (9, 10, 100):
-        torch.save({"state_dict": {}}, tmp_path / f"iter_{iteration}.pth")
-    torch.save({"state_dict": {}}, tmp_path / "best_mpjpe_cam_iter_200.pth")
+        torch.save({"state_dict": {}, "meta": {}}, tmp_path / f"iter_{iteration}.pth")
+    torch.save({"state_dict": {}, "meta": {}}, tmp_path / "best_mpjpe_cam_iter_200.pth")
     assert find_latest_checkpoint(tmp_path).name == "iter_100.pth"
     content = (tmp_path / "iter_100.pth").read_bytes()
     (tmp_path / "iter_100.pth").write_bytes(content[: len(content) // 2])

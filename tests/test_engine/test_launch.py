@@ -56,13 +56,14 @@ def test_a_missing_config_is_named():
         load_config("nowhere.py")
 
 
-def test_prepare_environment_forbids_downloads():
+def test_the_hub_is_offline_and_the_working_directory_importable():
     code = (
         "from handvit.engine.launch import prepare_environment; prepare_environment(3);"
-        "import os, sys; print(os.environ['HF_HUB_OFFLINE'], os.environ['LOCAL_RANK'])"
+        "import os, sys; from huggingface_hub.constants import HF_HUB_OFFLINE;"
+        "print(HF_HUB_OFFLINE, os.environ['LOCAL_RANK'], os.getcwd() in sys.path)"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("HF_HUB_OFFLINE", "LOCAL_RANK")}
     output = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert output.stdout.split()[-2:] == ["1", "3"]
+    assert output.stdout.split()[-3:] == ["True", "3", "True"]

@@ -119,8 +119,8 @@ def test_errors_have_gradients():
     assert torch.isfinite(pred.grad).all() and pred.grad.abs().sum() > 0
 
 
-def test_masked_mean_refuses_an_empty_mask():
+def test_mean_of_valid_refuses_an_empty_mask():
     values = torch.tensor([1.0, 2.0, 6.0])
-    assert F.masked_mean(values, torch.tensor([True, False, True])).item() == 3.5
+    assert F.mean_of_valid(values, torch.tensor([True, False, True])).item() == 3.5
     with pytest.raises(AssertionError):
-        F.masked_mean(values, torch.zeros(3, dtype=torch.bool))
+        F.mean_of_valid(values, torch.zeros(3, dtype=torch.bool))

@@ -5,6 +5,7 @@ from scipy.spatial.transform import Rotation
 
 from handvit.evaluation.hand_meshes import HandMeshes, scatter_vertex_errors, vertex_errors
 from handvit.evaluation.summary import VertexErrors
+from handvit.hand_models.mano_assets import load_hand_asset, save_hand_asset
 from handvit.hand_models.mano_layer import ManoLayer
 from handvit.structures import ManoParams
 
@@ -36,18 +37,21 @@ def test_each_side_has_its_own_layer(meshes):
     assert meshes.identity == ManoLayer().identity
 
 
-def test_layers_are_built_when_needed():
-    lazy = HandMeshes({"type": "handvit.ManoLayer", "source": "nowhere.npz"})
+def test_a_left_layer_that_is_not_named_is_built_when_needed(tmp_path):
+    right_only = tmp_path / "RIGHT.npz"
+    save_hand_asset(load_hand_asset("openhand"), right_only)
+    lazy = HandMeshes({"type": "handvit.ManoLayer", "source": str(right_only)})
+    with pytest.raises(ValueError, match=r"RIGHT\.npz"):
+        lazy.layer(is_right=False)
+
+
+def test_a_missing_file_is_found_out_at_once():
+    right = {"type": "handvit.ManoLayer"}
+    missing = {"type": "handvit.ManoLayer", "source": "nowhere.npz"}
     with pytest.raises(ValueError, match=r"nowhere\.npz"):
-        lazy.layer(is_right=True)
-
-
-def test_the_left_layer_can_be_another(meshes):
-    both = HandMeshes(
-        {"type": "handvit.ManoLayer", "source": "nowhere.npz"},
-        left_hand_model={"type": "handvit.ManoLayer", "source": "openhand"},
-    )
-    assert not both.layer(is_right=False).asset.is_right
+        HandMeshes(missing)
+    with pytest.raises(ValueError, match=r"nowhere\.npz"):
+        HandMeshes(right, left_hand_model=missing)
 
 
 def test_vertex_errors_by_hand():

@@ -5,9 +5,9 @@ from torch import nn
 
 from handvit.engine.optim import PartLRConstructor
 from handvit.geometry.camera import project
+from handvit.geometry.rotation import mirror_points
 from handvit.hand_models.mano_layer import ManoLayer
 from handvit.models import HandPoseEstimator
-from handvit.preprocessing.label_transforms import mirror_mano, mirror_points
 from handvit.registry import MODELS
 from handvit.structures import HandCrops
 
@@ -197,7 +197,7 @@ def test_predict_mirrors_left_hands_only(model_cfg, make_batch):
     seen, (right, left) = model(crops), model(crops, mode="predict")
     assert torch.equal(right.vertices_cam, seen.vertices_cam[0, 0])
     assert torch.equal(left.vertices_cam, mirror_points(seen.vertices_cam[1, 0]))
-    mirrored = mirror_mano(type(seen.mano)(*(value[1, 0] for value in seen.mano)))
+    mirrored = type(seen.mano)(*(value[1, 0] for value in seen.mano)).mirrored()
     assert all(torch.equal(a, b) for a, b in zip(left.mano, mirrored, strict=True))
     assert not left.vertices_cam.requires_grad
 

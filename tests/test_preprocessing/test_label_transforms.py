@@ -6,12 +6,10 @@ import torch
 from handvit.geometry.boxes import bbox_center, bbox_from_points, bbox_size
 from handvit.geometry.camera import project
 from handvit.geometry.image_warp import apply_homography
-from handvit.geometry.rotation import axis_angle_to_matrix
+from handvit.geometry.rotation import axis_angle_to_matrix, mirror_points
 from handvit.hand_models.mano_layer import ManoLayer
 from handvit.preprocessing.label_transforms import (
     jitter_boxes,
-    mirror_mano,
-    mirror_points,
     mirror_to_right,
     move_bbox,
     turn_camera,
@@ -83,7 +81,7 @@ def test_mirrored_left_hand_is_a_right_hand_of_the_model(make_batch):
 
 def test_mirroring_twice_changes_nothing(make_batch):
     mano = make_batch(2, 2).labels.mano
-    for twice, once in zip(mirror_mano(mirror_mano(mano)), mano, strict=True):
+    for twice, once in zip(mano.mirrored().mirrored(), mano, strict=True):
         assert torch.equal(twice, once)
     points = torch.randn(3, 4, 3)
     assert torch.equal(mirror_points(mirror_points(points)), points)

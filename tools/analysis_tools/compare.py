@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 
+from handvit.atomic_file import atomic_file
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.image_codec import decode_image
 from handvit.datasets.shard_reader import ShardReader
@@ -90,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         overlays=overlays,
     )
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "metrics.json").write_text(json.dumps(result, indent=2) + "\n")
+    with atomic_file(args.out / "metrics.json") as file:
+        file.write(json.dumps(result, indent=2).encode() + b"\n")
     save_overlays(args.out / "overlays", overlays)
     report.write(args.out / "report.html")
     print(format_table(rows))

@@ -29,15 +29,9 @@ class PortableCheckpointHook(Hook):
             checkpoint[key] = to_plain(checkpoint[key])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Rebuild the histories, and drop the config that MMEngine would execute.
-
-        ``Runner.resume`` runs the checkpoint's config text as Python; the config in use is the one
-        the user gave.
-        """
+        """Rebuild the histories."""
         if "message_hub" in checkpoint:
             checkpoint["message_hub"] = from_plain(checkpoint["message_hub"])
-        for key in ("cfg", "config"):
-            checkpoint.get("meta", {}).pop(key, None)
 
 
 def to_plain(value: Any) -> Any:

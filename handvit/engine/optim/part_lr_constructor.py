@@ -22,10 +22,20 @@ class PartLRConstructor:
     def __init__(
         self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None
     ) -> None:
-        """Keep the configs; MMEngine's contract."""
+        """Keep the configs; MMEngine's contract.
+
+        Raises:
+            ValueError: ``paramwise_cfg`` has another key than ``part_lr``.
+        """
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.optimizer_cfg = self.wrapper_cfg.pop("optimizer")
-        self.part_lr = dict((paramwise_cfg or {}).get("part_lr", {}))
+        paramwise = dict(paramwise_cfg or {})
+        self.part_lr = dict(paramwise.pop("part_lr", {}))
+        if paramwise:
+            unknown = sorted(paramwise)
+            raise ValueError(
+                f"optim_wrapper.paramwise_cfg: unknown keys {unknown}; has part_lr only"
+            )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimizer and its wrapper.

@@ -45,13 +45,14 @@ class HFConvNet(nn.Module):
         feature_map = self._feature_map(crop)
         grid = feature_map.shape[-2], feature_map.shape[-1]
         patches = feature_map.flatten(2).mT  # (B, N, D)
-        patches = patches + sincos_position_encoding(grid, self.dim).to(patches)
+        patches = patches + sincos_position_encoding(grid, self.dim, patches.device).to(patches)
         return HandTokens(patches[:, :0], patches, grid)
 
     def _feature_map(self, crop: Tensor) -> Tensor:
         output = self.model(crop).last_hidden_state  # (B, D, h, w)
         if output.dim() != 4:
             raise ValueError(
-                f"backbone: {self.model.config.model_type!r} returns no feature map; use HFViT"
+                f"backbone: {self.model.config.model_type!r} returns no feature map;"
+                " for a vision transformer use HFViT"
             )
         return output

@@ -27,7 +27,11 @@ def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.M
     if pretrained is not None:
         _check_folder(pretrained)
         model, report = AutoModel.from_pretrained(
-            pretrained, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            pretrained,
+            local_files_only=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
         _check_weights(pretrained, report["missing_keys"])
         return model

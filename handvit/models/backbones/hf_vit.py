@@ -40,6 +40,9 @@ class HFViT(nn.Module):
             self.model.gradient_checkpointing_enable()
         self.dim = self.model.config.hidden_size
         self.patch_size = self.model.config.patch_size
+        # A plain ViT must be told to accept sizes other than its own.
+        is_plain = self.model.config.model_type == "vit"
+        self._options = {"interpolate_pos_encoding": True} if is_plain else {}
         self.num_registers = getattr(self.model.config, "num_register_tokens", 0)
         tokens = self.eval()(torch.zeros(1, 3, 4 * self.patch_size, 4 * self.patch_size))
         self._check(tokens)
@@ -58,7 +61,7 @@ class HFViT(nn.Module):
                 f"backbone: crop_size {height}x{width} is no multiple of its patch size"
                 f" {self.patch_size}; set crop_size={height // self.patch_size * self.patch_size}"
             )
-        sequence = self.model(crop, **self._interpolate()).last_hidden_state
+        sequence = self.model(crop, **self._options).last_hidden_state
         grid = (height // self.patch_size, width // self.patch_size)
         return HandTokens(sequence[:, :1], sequence[:, 1 + self.num_registers :], grid)
 
@@ -70,7 +73,3 @@ class HFViT(nn.Module):
                 f"backbone: HFViT cannot use {self.model.config.model_type!r}, which returns"
                 f" {found} tokens for {wanted} patches and a CLS token"
             )
-
-    def _interpolate(self) -> dict[str, bool]:
-        """A plain ViT must be told to accept sizes other than its own."""
-        return {"interpolate_pos_encoding": True} if self.model.config.model_type == "vit" else {}

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from handvit.geometry.boxes import bbox_center, bbox_size
-from handvit.geometry.camera import pixel_rays, unit_rays
+from handvit.geometry.box_prior import box_prior
+from handvit.geometry.camera import unit_rays
 from handvit.models.losses.functional import masked_mean
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandLabels
@@ -134,12 +134,5 @@ class UvDistanceHead(nn.Module):
 
 
 def prior_distance(labels: HandLabels, scale: float) -> Tensor:
-    """Guess the wrist's distance from the size of the hand's box, (B, T) metres.
-
-    ``k * sqrt(fx fy) / sqrt(w h) * |ray|`` with the ray (z = 1) through the box centre: the
-    distance at which a hand of size k fills the box.
-    """
-    ray = pixel_rays(bbox_center(labels.bbox_xyxy)[..., None, :], labels.focal, labels.princpt)
-    size = bbox_size(labels.bbox_xyxy)
-    ratio = (labels.focal.prod(-1) / size.prod(-1).clamp_min(1e-6)).sqrt()
-    return scale * ratio * ray[..., 0, :].norm(dim=-1)
+    """Guess the wrist's distance from the hand's box, (B, T) metres; ``scale`` in metres."""
+    return scale * box_prior(labels.bbox_xyxy, labels.focal, labels.princpt).norm(dim=-1)

@@ -6,19 +6,24 @@ from torch import nn
 from handvit.engine.hooks import HandModelHook
 
 
-def _runner(identity, data_model="openhand"):
+def _runner(identity, data_model="openhand", fingertips="smplx", metric_identity=""):
     model = nn.Module()
-    model.hand_model = SimpleNamespace(identity=identity)
-    dataset = SimpleNamespace(metainfo={"name": "demo", "hand_model": data_model})
-    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    model.hand_model = SimpleNamespace(identity=identity, fingertips="smplx")
+    meta = {"name": "demo", "hand_model": data_model, "fingertips": fingertips}
+    metric = SimpleNamespace(hand_model_identity=metric_identity)
+    loop = SimpleNamespace(
+        dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=meta)),
+        evaluator=SimpleNamespace(metrics=[metric]),
+    )
     messages = []
     return SimpleNamespace(
         model=model,
         train_loop=loop,
         val_loop=loop,
         test_loop=loop,
-        logger=SimpleNamespace(info=messages.append),
+        logger=SimpleNamespace(info=messages.append, warning=messages.append),
         messages=messages,
+        metric=metric,
     )
 
 
@@ -46,3 +51,22 @@ def test_labels_of_another_hand_model_are_refused(moment):
     check(_runner("mano:12", data_model=None))
     with pytest.raises(ValueError, match=r"'demo' has labels of hand model 'openhand'.*'mano'"):
         check(_runner("mano:12", data_model="openhand"))
+
+
+@pytest.mark.parametrize("moment", ["before_train", "before_val", "before_test"])
+def test_a_metric_of_another_hand_model_is_refused(moment):
+    check = getattr(HandModelHook(), moment)
+    runner = _runner("openhand:12")
+    check(runner)
+    assert runner.metric.hand_model_identity == "openhand:12"
+    with pytest.raises(ValueError, match=r"its hand model is openhand:13, the model's is"):
+        check(_runner("openhand:12", metric_identity="openhand:13"))
+
+
+def test_other_finger_tips_are_a_warning():
+    runner = _runner("openhand:12", fingertips="manopth")
+    HandModelHook().before_test(runner)
+    assert "'manopth'" in runner.messages[0]
+    silent = _runner("openhand:12", fingertips=None)
+    HandModelHook().before_test(silent)
+    assert not silent.messages

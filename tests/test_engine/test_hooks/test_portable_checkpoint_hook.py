@@ -41,12 +41,6 @@ def test_a_checkpoint_survives_the_safe_loader(tmp_path):
     assert loaded["param_schedulers"] == [{"last_step": 3, "_last_value": [0.5]}]
 
 
-def test_config_text_is_dropped_because_resume_would_execute_it():
-    checkpoint = {"meta": {"config": "import os", "cfg": "x = 1", "iter": 3}}
-    PortableCheckpointHook().after_load_checkpoint(None, checkpoint)
-    assert checkpoint == {"meta": {"iter": 3}}
-
-
 def test_plain_values_pass_through():
     value = {"a": [1, "b", None, True], "c": torch.zeros(2)}
     plain = to_plain(value)

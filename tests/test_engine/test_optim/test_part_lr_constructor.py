@@ -51,6 +51,11 @@ def test_an_unknown_part_is_refused():
         _build(Model(), part_lr=dict(bakbone=1e-5))
 
 
+def test_an_unknown_key_is_refused():
+    with pytest.raises(ValueError, match=r"unknown keys \['custom_keys'\]"):
+        _build(Model(), custom_keys=dict(backbone=dict(lr_mult=0.1)))
+
+
 def test_the_optimizer_trains():
     model = Model()
     wrapper = _build(model)
