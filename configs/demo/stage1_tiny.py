@@ -4,4 +4,4 @@ _base_ = [
     "../_base_/schedules/demo_stage1.py",
     "../_base_/default_runtime.py",
 ]
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=400))
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=500))

@@ -8,5 +8,5 @@ model = dict(
     temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=4),
     frozen=("backbone", "neck", "head"),
 )
-load_from = "work_dirs/quickstart/stage1/iter_1200.pth"
+load_from = "work_dirs/quickstart/stage1/iter_1500.pth"
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=300))

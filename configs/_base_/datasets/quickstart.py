@@ -1,4 +1,4 @@
-# Synthetic frames of the open hand: single images and the frames of sequences, in equal shares.
+# Synthetic open hands: mostly single images, which vary more than the frames of sequences.
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,
@@ -7,7 +7,7 @@ train_dataloader = dict(
     collate_fn=dict(type="handvit.hand_collate"),
     dataset=dict(
         type="MixtureDataset",
-        weights=[0.6, 0.4],
+        weights=[0.9, 0.1],
         datasets=[
             dict(type="HandClipDataset", data_root="data/quickstart/train_singles"),
             dict(type="HandClipDataset", data_root="data/quickstart/train_sequences"),

@@ -47,6 +47,6 @@ model = dict(
         loss_hand_pose=dict(type="ManoPoseLoss", weight=0.1),  # per matrix element
         loss_betas=dict(type="ManoShapeLoss", weight=0.02),  # per standard deviation
         loss_root=dict(type="RootLoss", weight=2.0),  # per metre
-        loss_keypoints_img=dict(type="ReprojectionLoss", weight=0.005),
+        loss_keypoints_img=dict(type="ReprojectionLoss", weight=0.005),  # per pixel
     ),
-)  # per pixel
+)

@@ -1,16 +1,16 @@
 # About five minutes on two CPU cores.
-train_cfg = dict(type="ResumableIterTrainLoop", max_iters=1200, val_interval=400)
+train_cfg = dict(type="ResumableIterTrainLoop", max_iters=1500, val_interval=500)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="PartLRConstructor",
-    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=1e-4),
+    optimizer=dict(type="AdamW", lr=5e-4, weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(
-        type="CosineAnnealingLR", eta_min_ratio=0.01, by_epoch=False, begin=50, end=1200, T_max=1150
+        type="CosineAnnealingLR", eta_min_ratio=0.01, by_epoch=False, begin=50, end=1500, T_max=1450
     ),
 ]

@@ -7,5 +7,5 @@ _base_ = [
 custom_imports = dict(imports=["projects.example_project.models"])
 model = dict(
     head=dict(pose_head=dict(type="QuaternionPoseHead")),
-    losses=dict(loss_bone_length=dict(type="BoneLengthLoss", weight=1.0)),
-)  # per metre
+    losses=dict(loss_bone_length=dict(type="BoneLengthLoss", weight=1.0)),  # per metre
+)

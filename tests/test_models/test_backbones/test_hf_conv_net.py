@@ -76,7 +76,7 @@ def test_local_folder_gives_the_same_tokens(tmp_path):
 
 def test_model_without_a_feature_map_is_refused():
     config = dict(model_type="dinov2", hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
-    with pytest.raises(ValueError, match="'dinov2' returns no feature map; .* use HFViT"):
+    with pytest.raises(ValueError, match=r"'dinov2' returns no feature map; .* use HFViT"):
         HFConvNet(config=config)
 
 
