@@ -39,7 +39,7 @@ make_data() { "$python" tools/misc/make_synthetic.py "$data/$1" --split "$1" --n
 
 step "1/6 making synthetic hands in $data"
 make_data train_singles --seed 1 --num-singles 9000
-make_data train_sequences --seed 2 --num-sequences 200 --sequence-length 12
+make_data train_sequences --seed 2 --num-sequences 600 --sequence-length 9
 make_data val --seed 3 --num-sequences 60 --sequence-length 8
 make_data test --seed 4 --num-sequences 60 --sequence-length 12
 
