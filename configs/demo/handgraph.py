@@ -1,7 +1,7 @@
 _base_ = [
     "../_base_/models/resnet_tiny.py",
     "../_base_/datasets/handgraph.py",
-    "../_base_/schedules/demo_handgraph.py",
+    "../_base_/schedules/demo_1500.py",
     "../_base_/default_runtime.py",
 ]
 # 350 images of one hand: vary them as much as the geometry allows.

@@ -1,7 +1,7 @@
 _base_ = [
     "../_base_/models/resnet_tiny.py",
     "../_base_/datasets/quickstart_t7.py",
-    "../_base_/schedules/demo_stage2.py",
+    "../_base_/schedules/demo_300.py",
     "../_base_/default_runtime.py",
 ]
 model = dict(

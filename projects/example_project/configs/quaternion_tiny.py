@@ -1,7 +1,7 @@
 _base_ = [
     "../../../configs/_base_/models/resnet_tiny.py",
     "../../../configs/_base_/datasets/quickstart.py",
-    "../../../configs/_base_/schedules/demo_stage1.py",
+    "../../../configs/_base_/schedules/demo_1500.py",
     "../../../configs/_base_/default_runtime.py",
 ]
 custom_imports = dict(imports=["projects.example_project.models"])
