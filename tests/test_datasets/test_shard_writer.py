@@ -136,7 +136,9 @@ def test_killed_writer_leaves_nothing_that_looks_finished(tmp_path, make_sample)
     with pytest.raises(ValueError, match="holds 0 shards"):
         finalize(tmp_path, INFO)
     write_shard(tmp_path, 0, [make_sample()])
-    assert sorted(os.listdir(tmp_path)) == ["shard-000000.index.npz", "shard-000000.tar"]
+    visible = sorted(name for name in os.listdir(tmp_path) if not name.startswith("."))
+    assert visible == ["shard-000000.index.npz", "shard-000000.tar"]
+    assert finalize(tmp_path, INFO).num_samples == 1
 
 
 def test_tar_without_its_index_counts_as_unfinished_and_is_replaced(tmp_path, make_sample):
