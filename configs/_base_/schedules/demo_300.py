@@ -5,7 +5,7 @@ test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="PartLRConstructor",
-    optimizer=dict(type="AdamW", lr=3e-4, weight_decay=1e-4, fused=True),
+    optimizer=dict(type="AdamW", lr=1e-4, weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
