@@ -9,17 +9,40 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from handvit.engine.checkpoints import load_weights, read_checkpoint
+from handvit.engine.interrupts import DeferredInterrupt
 from handvit.registry import RUNNERS
 
 
 @RUNNERS.register_module()
 class HandRunner(Runner):
-    """MMEngine's Runner with three repairs, each needed with MMEngine 0.10.
+    """MMEngine's Runner with four repairs, each needed with MMEngine 0.10.
 
     - Several processes without a GPU: it calls ``cuda.set_device`` and passes ``device_ids``.
     - Checkpoints load with ``weights_only=True`` and a message that says what was refused.
     - Weights that are missing, unexpected or misshapen are an error, not a line in the log.
+    - Ctrl-C takes effect between two iterations of a training, not in the midst of a checkpoint.
     """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Take what MMEngine's Runner takes."""
+        self._interrupt = DeferredInterrupt()
+        super().__init__(*arguments, **settings)
+
+    def train(self) -> nn.Module:
+        """Train and return the model.
+
+        Raises:
+            KeyboardInterrupt: after the iteration in which Ctrl-C was pressed, or at once when it
+                was pressed again.
+        """
+        with self._interrupt:
+            return super().train()
+
+    def call_hook(self, fn_name: str, **details: Any) -> None:
+        """Call all hooks, and stop for Ctrl-C after those that close an iteration."""
+        super().call_hook(fn_name, **details)
+        if fn_name in ("after_train_iter", "after_val_iter"):
+            self._interrupt.check()
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start gloo first when there is no GPU, so that MMEngine finds a running group."""

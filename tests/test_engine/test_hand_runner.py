@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.fileio import load
+from mmengine.hooks import Hook
 
 from handvit.engine.checkpoints import read_checkpoint
 
@@ -62,6 +65,35 @@ def test_the_best_and_the_last_checkpoints_are_kept(build, tmp_path):
     build(STAGE1, "run", options).train()
     names = sorted(path.name for path in (tmp_path / "run").glob("*.pth"))
     assert names == ["best_mpjpe_cam_iter_10.pth", "iter_10.pth", "iter_6.pth", "iter_8.pth"]
+
+
+def test_an_interrupt_inside_a_save_waits_until_it_is_whole(build, tmp_path, monkeypatch):
+    save = torch.save
+
+    def interrupted_save(content, file):
+        os.kill(os.getpid(), signal.SIGINT)
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", interrupted_save)
+    with pytest.raises(KeyboardInterrupt):
+        build(STAGE1, "run").train()
+    assert [path.name for path in (tmp_path / "run").glob("*.pth")] == ["iter_2.pth"]
+    assert read_checkpoint(tmp_path / "run" / "iter_2.pth")["meta"]["iter"] == 2
+
+
+def test_an_interrupt_stops_validation(build):
+    runner = build(STAGE1, "run", {"default_hooks.checkpoint": None})
+    runner.register_hook(_InterruptValidation())
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert runner.iter == 2  # the validation was after the second iteration
+
+
+class _InterruptValidation(Hook):
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        os.kill(os.getpid(), signal.SIGINT)
+        self.count = getattr(self, "count", 0) + 1
+        assert self.count == 1, "went on after an interrupt"
 
 
 def test_other_launchers_than_torchrun_need_a_gpu(build, monkeypatch):
