@@ -3,13 +3,12 @@
 The division depends on the plan alone, never on who carries it out.
 """
 
-import json
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from handvit.atomic_file import atomic_file
 from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.folder_claim import claim_folder
 from handvit.datasets.synthetic.generator import TrackSpec
 from handvit.datasets.synthetic.scene import SceneLimits
 from handvit.hand_models.mano_assets import OPENHAND
@@ -90,17 +89,8 @@ class SyntheticPlan:
         Raises:
             ValueError: the folder holds something else; names the differences.
         """
-        path = root / PLAN_FILE
         record = {"generator_version": GENERATOR_VERSION, **asdict(self)}
-        record = json.loads(json.dumps(record))  # tuples become lists, as they will when read
-        if path.is_file():
-            _check_same(path, json.loads(path.read_bytes()), record)
-            return
-        if root.exists() and any(not entry.name.startswith(".") for entry in root.iterdir()):
-            raise ValueError(f"{root}: holds files but no {PLAN_FILE}; choose an empty folder")
-        root.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as file:
-            file.write(json.dumps(record, indent=2).encode() + b"\n")
+        claim_folder(root, PLAN_FILE, record)
 
     def _track(self, kind: str, number: int, num_frames: int) -> TrackSpec:
         """Name a track; its seed is its own, so more tracks do not change the first ones."""
@@ -110,16 +100,3 @@ class SyntheticPlan:
 
 def _slices(tracks: list[TrackSpec], size: int) -> list[list[TrackSpec]]:
     return [tracks[start : start + size] for start in range(0, len(tracks), size)]
-
-
-def _check_same(path: Path, found: dict, wanted: dict) -> None:
-    different = [
-        f"{key} is {found.get(key)!r} there and {wanted.get(key)!r} here"
-        for key in sorted(found.keys() | wanted.keys())
-        if found.get(key) != wanted.get(key)
-    ]
-    if different:
-        raise ValueError(
-            f"{path}: the folder was made with other settings: {'; '.join(different)};"
-            " choose another folder or the same settings"
-        )

@@ -1,0 +1,97 @@
+"""Write the shards of a data set side by side in several processes."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
+
+import cv2
+import torch
+
+_POLL_SECONDS = 0.2
+
+#: What ``report`` is called with: a number of items (frames, samples) that are done.
+Report = Callable[[int], None]
+#: Writes the shard of a number, and reports on the way.
+WriteShard = Callable[[int, Report], None]
+
+
+def write_shards(
+    numbers: Sequence[int], write_shard: WriteShard, *, num_workers: int, report: Report
+) -> None:
+    """Call ``write_shard`` for each number; what it writes must depend on the number alone.
+
+    Args:
+        write_shard: runs in forked processes, so it may hold large tables, which they share.
+        num_workers: processes; a single one is this one.
+
+    Raises:
+        ValueError: ``num_workers`` is below 1.
+        Exception: whatever ``write_shard`` raised first; shards not yet begun are left out.
+    """
+    if num_workers < 1:
+        raise ValueError(f"num_workers: {num_workers} must be 1 or more")
+    with _one_thread():
+        if num_workers == 1:
+            for number in numbers:
+                write_shard(number, report)
+        elif numbers:
+            _write_in_pool(numbers, write_shard, min(num_workers, len(numbers)), report)
+
+
+def _write_in_pool(
+    numbers: Sequence[int], write_shard: WriteShard, num_workers: int, report: Report
+) -> None:
+    context = multiprocessing.get_context("fork")  # as torch's DataLoader does
+    counter = context.Value("q", 0)
+    reported = 0
+    with ProcessPoolExecutor(num_workers, context, _start_worker, (write_shard, counter)) as pool:
+        pending = {pool.submit(_write_in_worker, number) for number in numbers}
+        try:
+            while pending:
+                done, pending = wait(pending, _POLL_SECONDS, FIRST_EXCEPTION)
+                made = counter.value
+                report(made - reported)
+                reported = made
+                for future in done:
+                    future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Worker:
+    """Hold what a worker process keeps from one shard to the next."""
+
+    write_shard: WriteShard
+    counter: Synchronized
+
+
+def _start_worker(write_shard: WriteShard, counter: Synchronized) -> None:
+    _Worker.write_shard, _Worker.counter = staticmethod(write_shard), counter
+
+
+def _write_in_worker(number: int) -> None:
+    _Worker.write_shard(number, _add_to_counter)
+
+
+def _add_to_counter(count: int) -> None:
+    with _Worker.counter.get_lock():
+        _Worker.counter.value += count
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch and OpenCV use one thread: sums come out the same, and small arrays come out faster.
+
+    Forked processes inherit it. They cannot set it themselves: OpenCV would wait for ever for the
+    threads that were left behind in the parent.
+    """
+    before_torch, before_cv2 = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before_torch)
+        cv2.setNumThreads(before_cv2)
