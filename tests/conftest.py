@@ -153,6 +153,7 @@ def _make_sample(
         hand_pose=rng.normal(0, 0.2, 45),
         betas=rng.normal(0, 0.5, 10),
         mano_root_cam=keypoints_cam[0],
+        mano_residual=0.001 * (track + 1),
         extra={"track": track},
     )
 

@@ -41,6 +41,7 @@ class IndexBuilder:
                 int(sample.keypoints_cam_valid.sum()),
                 int(sample.keypoints_img_valid.sum()),
                 _root_depth(sample),
+                math.nan if sample.mano_residual is None else sample.mano_residual,
                 math.sqrt(width * height),
                 math.sqrt(math.prod(sample.focal)),
             )

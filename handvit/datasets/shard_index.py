@@ -27,6 +27,7 @@ INDEX_DTYPE = np.dtype(
         ("num_keypoints_cam", "u1"),  # valid ones
         ("num_keypoints_img", "u1"),
         ("root_depth", "<f4"),  # metres, NaN where the wrist is not annotated
+        ("mano_residual", "<f4"),  # metres, NaN where not known
         ("bbox_size", "<f4"),  # sqrt(w * h), px
         ("focal", "<f4"),  # sqrt(fx * fy), px
     ]

@@ -37,7 +37,8 @@ class HandSample:
     What is not annotated stays at its default (zeros, with the ``*_valid`` flag false). Pixel
     centres are at integers; camera axes are x right, y down, z forward; lengths are metres.
     ``hand_pose`` is full axis-angle (the mean pose already added); ``mano_root_cam`` is the wrist
-    of the MANO mesh, which in some data sets lies millimetres beside the annotated wrist.
+    of the MANO mesh, which in some data sets lies millimetres beside the annotated wrist;
+    ``mano_residual`` says how far MANO's keypoints lie from the annotated ones.
     """
 
     sample_id: str  # <dataset>/<sequence>/<camera>/<frame>/<left|right>
@@ -58,6 +59,7 @@ class HandSample:
     hand_pose: np.ndarray = field(default_factory=_ZEROS["hand_pose"])  # (45,) flat hand = 0
     betas: np.ndarray = field(default_factory=_ZEROS["betas"])  # (10,)
     mano_root_cam: np.ndarray = field(default_factory=_ZEROS["mano_root_cam"])  # (3,) metres
+    mano_residual: float | None = None  # metres, mean over the keypoints that both have
     extra: dict[str, Any] = field(default_factory=dict)  # provenance for people: any JSON
 
     @property
@@ -76,6 +78,8 @@ class HandSample:
             _check_array(name, getattr(self, name), shape)
         if not np.isfinite(self.frame_time):
             raise ValueError(f"frame_time: {self.frame_time} is not finite")
+        if self.mano_residual is not None and not 0 <= self.mano_residual < np.inf:
+            raise ValueError(f"mano_residual: {self.mano_residual} is no distance in metres")
         if not (self.bbox_xyxy[2:] > self.bbox_xyxy[:2]).all():
             raise ValueError(
                 f"bbox_xyxy: {self.bbox_xyxy.tolist()} is empty; want x0 < x1, y0 < y1"

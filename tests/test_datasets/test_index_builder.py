@@ -45,6 +45,16 @@ def test_columns_of_a_sample(make_sample):
     assert index.track_names.tolist() == [b"tiny/sequence0/cam0/left"]
 
 
+def test_an_unknown_residual_is_nan(make_sample):
+    builder = IndexBuilder()
+    for residual in (None, 0.004):
+        sample = make_sample()
+        sample.mano_residual = residual
+        builder.add(sample, image=(0, 0), record=(0, 0))
+    unknown, known = builder.build(0).rows["mano_residual"]
+    assert np.isnan(unknown) and known == np.float32(0.004)
+
+
 def test_root_depth_falls_to_mano_then_to_unknown(make_sample):
     builder = IndexBuilder()
     for mano_valid in (True, False):

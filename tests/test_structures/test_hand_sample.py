@@ -52,6 +52,8 @@ def test_track_is_the_sample_id_without_its_frame(make_sample):
         ("focal", np.array([1.0, 0.0]), "must be positive"),
         ("keypoints_img", np.full((21, 2), np.nan), "NaN or infinity"),
         ("frame_time", float("nan"), "not finite"),
+        ("mano_residual", float("nan"), "no distance in metres"),
+        ("mano_residual", -0.001, "no distance in metres"),
         ("bbox_xyxy", np.array([5.0, 0.0, 5.0, 9.0]), "is empty"),
         ("bbox_xyxy", np.array([5.0, 9.0, 7.0, 8.0]), "is empty"),
         ("keypoints_cam", np.zeros((21, 3)), "keypoint 0 lies behind"),
