@@ -31,7 +31,7 @@ def decode_image(image: bytes, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ValueError: the bytes do not decode, or to another size.
     """
-    pixels = _decode(image)
+    pixels = decode_pixels(image)
     height, width = pixels.shape[:2]
     if (width, height) != tuple(size):
         raise ValueError(f"image: decodes to {width} x {height} px, image_size says {size}")
@@ -44,12 +44,16 @@ def encoded_size(image: bytes) -> tuple[int, int]:
     Raises:
         ValueError: it does not.
     """
-    height, width = _decode(image).shape[:2]
+    height, width = decode_pixels(image).shape[:2]
     return width, height
 
 
-def _decode(image: bytes) -> np.ndarray:
-    """Return (H, W, 3) uint8 RGB."""
+def decode_pixels(image: bytes) -> np.ndarray:
+    """Decode to (H, W, 3) uint8 RGB of whatever size the image has, the pixels as stored.
+
+    Raises:
+        ValueError: the bytes do not decode.
+    """
     try:
         pixels = cv2.imdecode(np.frombuffer(image, np.uint8), _DECODE_FLAGS)
     except cv2.error as error:

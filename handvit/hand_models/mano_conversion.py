@@ -5,6 +5,7 @@ from the mean pose or PCA coefficients.
 """
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from handvit.hand_models.mano_assets import HandAsset
 
@@ -26,6 +27,23 @@ def transl_to_root(transl: np.ndarray, betas: np.ndarray, asset: HandAsset) -> n
 def root_to_transl(root: np.ndarray, betas: np.ndarray, asset: HandAsset) -> np.ndarray:
     """Return MANO's translation of a hand given by its wrist, (..., 3) metres."""
     return np.asarray(root) - _rest_wrist(betas, asset)
+
+
+def rotate_global_orient(global_orient: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Return the wrist rotation in other axes, for a change of frame ``X' = R X + t``.
+
+    The wrist itself moves like any point, ``root' = R root + t``; MANO's ``transl`` does not.
+
+    Args:
+        global_orient: (..., 3) axis-angle, rad.
+        rotation: (3, 3) from old to new axes, a proper rotation.
+
+    Returns:
+        (..., 3) axis-angle, rad.
+    """
+    vectors = np.asarray(global_orient, np.float64)
+    rotated = Rotation.from_matrix(rotation) * Rotation.from_rotvec(vectors.reshape(-1, 3))
+    return rotated.as_rotvec().reshape(vectors.shape)
 
 
 def add_mean_pose(hand_pose: np.ndarray, asset: HandAsset) -> np.ndarray:

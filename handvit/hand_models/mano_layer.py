@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from handvit.hand_models.mano_assets import OPENHAND, HandAsset, load_hand_asset
 from handvit.registry import MODELS
-from handvit.structures.skeleton import FINGERTIP_VERTICES, MANO_TO_CANONICAL
+from handvit.structures.skeleton import MANO_TO_CANONICAL, fingertip_vertices
 
 
 class HandMesh(NamedTuple):
@@ -30,24 +30,26 @@ class ManoLayer(nn.Module):
     ``.double()``), also under autocast, where bfloat16 would move vertices by millimetres.
 
     Args:
-        source: ``'openhand'`` or the path of a ``.npz`` that ``setup_mano.py`` wrote.
+        source: ``'openhand'``, the path of a ``.npz`` that ``setup_mano.py`` wrote, or an asset.
         is_right: side of the hand. The network only ever needs the right one.
-        fingertips: key of ``FINGERTIP_VERTICES``: which vertices stand for the finger tips.
+        fingertips: name of a set in ``skeleton.py``: which vertices stand for the finger tips.
     """
 
     faces: Tensor  # (1538, 3) int64
 
     def __init__(
-        self, source: str = OPENHAND, *, is_right: bool = True, fingertips: str = "smplx"
+        self,
+        source: str | HandAsset = OPENHAND,
+        *,
+        is_right: bool = True,
+        fingertips: str = "smplx",
     ) -> None:
         super().__init__()
-        if fingertips not in FINGERTIP_VERTICES:
-            raise ValueError(
-                f"fingertips: {fingertips!r} is unknown; choose from {list(FINGERTIP_VERTICES)}"
-            )
-        self.asset = load_hand_asset(source, is_right=is_right)
         self.fingertips = fingertips
-        self._fingertip_vertices = list(FINGERTIP_VERTICES[fingertips])
+        self._fingertip_vertices = list(fingertip_vertices(fingertips, is_right=is_right))
+        is_asset = isinstance(source, HandAsset)
+        self.asset = source if is_asset else load_hand_asset(source, is_right=is_right)
+        assert self.asset.is_right == is_right
         self._mano = _build_mano(self.asset)
         self.register_buffer("faces", torch.from_numpy(self.asset.faces), persistent=False)
 

@@ -7,12 +7,14 @@ from scipy.spatial.transform import Rotation
 from smplx.body_models import MANO
 
 from handvit.hand_models import ManoLayer
+from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_assets import HandAsset, load_hand_asset
 from handvit.hand_models.mano_conversion import (
     add_mean_pose,
     pca_to_axis_angle,
     remove_mean_pose,
     root_to_transl,
+    rotate_global_orient,
     transl_to_root,
 )
 
@@ -110,3 +112,28 @@ def test_components_are_rows(asset):
 def test_too_many_coefficients(asset):
     with pytest.raises(ValueError, match="46 pose coefficients"):
         pca_to_axis_angle(np.zeros(46), asset)
+
+
+def test_a_change_of_frame_moves_parameters_like_the_mesh(asset):
+    rng = np.random.default_rng(3)
+    rotation, translation = (
+        Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix(),
+        rng.normal(0, 1, 3),
+    )
+    orient, pose, betas = rng.normal(0, 1, 3), rng.normal(0, 0.3, 45), rng.normal(0, 1, 10)
+    root = rng.normal(0, 0.5, 3)
+    pair = HandPair.load("openhand")
+    labels = dict(hand_pose=pose, betas=betas)
+    old = pair.pose(asset.is_right, global_orient=orient, root=root, **labels).vertices
+    new = pair.pose(
+        asset.is_right,
+        global_orient=rotate_global_orient(orient, rotation),
+        root=rotation @ root + translation,
+        **labels,
+    ).vertices
+    np.testing.assert_allclose(new, old @ rotation.T + translation, atol=1e-6)
+
+
+def test_rotating_keeps_leading_dimensions():
+    orient = np.random.default_rng(0).normal(0, 1, (2, 5, 3))
+    np.testing.assert_allclose(rotate_global_orient(orient, np.eye(3)), orient, atol=1e-12)

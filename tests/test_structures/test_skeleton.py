@@ -4,11 +4,14 @@ import pytest
 from handvit.structures.skeleton import (
     BONES,
     FINGERTIP_VERTICES,
+    INTERHAND_TO_CANONICAL,
     KEYPOINT_NAMES,
     MANO_TO_CANONICAL,
     NUM_KEYPOINTS,
     NUM_VERTICES,
+    RHD_TO_CANONICAL,
     WRIST,
+    fingertip_vertices,
 )
 
 MANO_NAMES = (
@@ -19,6 +22,9 @@ MANO_NAMES = (
         for i in (1, 2, 3)
     ),
     *(f"{finger}4" for finger in ("thumb", "index", "middle", "ring", "pinky")),
+)
+TIP_TO_BASE = tuple(
+    f"{finger}{i}" for finger in ("thumb", "index", "middle", "ring", "pinky") for i in (4, 3, 2, 1)
 )
 
 
@@ -32,6 +38,21 @@ def test_canonical_names():
 
 def test_every_joint_of_mano_lands_on_its_name():
     assert tuple(MANO_NAMES[source] for source in MANO_TO_CANONICAL) == KEYPOINT_NAMES
+
+
+def test_every_joint_of_interhand_and_rhd_lands_on_its_name():
+    interhand = (*TIP_TO_BASE, "wrist")
+    assert tuple(interhand[source] for source in INTERHAND_TO_CANONICAL) == KEYPOINT_NAMES
+    rhd = ("wrist", *TIP_TO_BASE)
+    assert tuple(rhd[source] for source in RHD_TO_CANONICAL) == KEYPOINT_NAMES
+
+
+def test_tip_vertices_of_the_left_hand():
+    assert fingertip_vertices("smplx", is_right=False) == FINGERTIP_VERTICES["smplx"]
+    assert fingertip_vertices("manopth", is_right=True) == FINGERTIP_VERTICES["manopth"]
+    assert fingertip_vertices("manopth", is_right=False) == (745, 317, 445, 556, 673)
+    with pytest.raises(ValueError, match="fingertips: 'mano' is unknown"):
+        fingertip_vertices("mano", is_right=True)
 
 
 def test_bones_form_five_chains_from_the_wrist():

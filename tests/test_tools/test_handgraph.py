@@ -16,8 +16,11 @@ def test_real_data_becomes_a_data_set(shared_data, tmp_path, load_tool, capsys):
     assert len(reader.index.track_names) == 1
 
 
-def test_missing_source_is_named_and_leaves_no_data_set(tmp_path, load_tool):
+def test_missing_files_are_named_and_leave_no_data_set(tmp_path, load_tool, capsys):
     tool = load_tool("dataset_converters/handgraph.py")
-    with pytest.raises(ValueError, match=r"params.mat: not found; get images/"):
+    (tmp_path / "src").mkdir()
+    with pytest.raises(SystemExit) as stopped:
         tool.main([str(tmp_path / "src"), str(tmp_path / "dst"), "--split", "train"])
+    assert stopped.value.code == 1
+    assert "params.mat: not found; get images/" in capsys.readouterr().err
     assert not (tmp_path / "dst").exists()

@@ -1,24 +1,27 @@
-"""Convert the hand-graph real-world set: ``handgraph.py SRC DST --split train``."""
+"""Convert the hand-graph real-world set: ``handgraph.py SRC data/handgraph/train --split train``.
 
-import argparse
+SRC is data/real_world_testset of https://github.com/3d-hand-shape/hand-graph-cnn. Its images are
+crops already; they are stored as they are (``--full-frame`` is implied).
+"""
+
 from collections.abc import Sequence
 
-from handvit.datasets import ShardWriter
-from handvit.datasets.converters.handgraph import SPLITS, handgraph_info, handgraph_samples
+from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.converters.handgraph import SPLITS, HandGraphConverter
+from handvit.datasets.converters.view import FullFrameView
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write one split as a data set folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", help="folder with images/, params.mat and pose_gt.mat")
-    parser.add_argument("destination", help="new data set folder, such as data/handgraph/train")
-    parser.add_argument("--split", choices=sorted(SPLITS), required=True)
+    """Convert one split."""
+    parser = converter_parser(__doc__, splits=sorted(SPLITS))
     args = parser.parse_args(arguments)
-
-    with ShardWriter(args.destination, info=handgraph_info(args.split)) as writer:
-        for sample in handgraph_samples(args.source, args.split):
-            writer.add(sample)
-    print(f"{args.destination}: {writer.info.num_samples} samples")
+    print(
+        run_conversion(
+            parser,
+            args,
+            lambda view: HandGraphConverter(args.source, split=args.split, view=FullFrameView()),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import torch
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from handvit.datasets.converters.converter import RawFrame, Rejection, Unit, View
+from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.image_codec import encoded_size
 from handvit.geometry.boxes import bbox_from_points
@@ -35,24 +37,8 @@ _SHAPES = {
 }
 
 
-def handgraph_info(split: str) -> DatasetInfo:
-    """Describe a split of the converted data set."""
-    return DatasetInfo(
-        name="handgraph",
-        split=split,
-        source=(
-            "github.com/3d-hand-shape/hand-graph-cnn data/real_world_testset, frames"
-            f" {SPLITS[split].start}-{SPLITS[split].stop - 1}. The frames are a subsampled video of"
-            f" unknown rate: frame_time counts them at a nominal {NOMINAL_FRAME_RATE:g} Hz, so"
-            " speeds and accelerations are not physical. bbox_xyxy is the tight box of the"
-            " projected keypoints."
-        ),
-        license="Snap Inc., research and education only",
-    )
-
-
-def handgraph_samples(source: Path | str, split: str) -> Iterator[HandSample]:
-    """Yield the frames of a split in their order.
+class HandGraphConverter:
+    """Convert a split; its images are crops already, so ``FullFrameView`` keeps them as they are.
 
     Args:
         source: folder with ``images/``, ``params.mat`` and ``pose_gt.mat``.
@@ -61,13 +47,54 @@ def handgraph_samples(source: Path | str, split: str) -> Iterator[HandSample]:
     Raises:
         ValueError: names what is missing or wrong in ``source``.
     """
-    source = Path(source)
-    params = _load(source / "params.mat", "cam_param", "bbox")
-    keypoints_cam = _load(source / "pose_gt.mat", "pose_gt")["pose_gt"] * METRES_PER_UNIT
-    for frame in SPLITS[split]:
-        image, size = _read_image(source / "images" / f"{frame:05d}.jpg")
-        focal, princpt = crop_camera(params["cam_param"][frame], params["bbox"][frame], size)
-        yield _to_sample(frame, image, size, (keypoints_cam[frame], focal, princpt))
+
+    def __init__(self, source: Path | str, *, split: str, view: View) -> None:
+        self.view = view
+        self.info = _info(split)
+        self._frames = SPLITS[split]
+        self._images = Path(source) / "images"
+        params = _load(Path(source) / "params.mat", "cam_param", "bbox")
+        self._cam_param, self._bbox = params["cam_param"], params["bbox"]
+        pose_gt = _load(Path(source) / "pose_gt.mat", "pose_gt")["pose_gt"]
+        self._keypoints_cam = pose_gt * METRES_PER_UNIT
+
+    def units(self) -> list[Unit]:
+        """Return the only sequence there is."""
+        return [Unit("realworld/cam0", len(self._frames))]
+
+    def samples(self, unit: Unit) -> Iterator[HandSample | Rejection]:
+        """Yield the frames of the split in their order."""
+        for frame in self._frames:
+            path = self._images / f"{frame:05d}.jpg"
+            try:
+                size = encoded_size(path.read_bytes())
+            except OSError as error:
+                yield Rejection(NO_IMAGE, f"{path}: {error.strerror}; {_WHERE}")
+            except ValueError as error:
+                yield Rejection(BAD_IMAGE, f"{path}: {error}; {_WHERE}")
+            else:
+                yield from self.view.store(RawFrame.of_file(path, [self._label(frame, size)]))
+
+    def _label(self, frame: int, size: tuple[int, int]) -> HandSample:
+        focal, princpt = crop_camera(self._cam_param[frame], self._bbox[frame], size)
+        keypoints_cam = self._keypoints_cam[frame]
+        keypoints_img = project(*map(torch.from_numpy, (keypoints_cam, focal, princpt)))
+        valid = np.ones(NUM_KEYPOINTS, bool)
+        return HandSample(
+            sample_id=f"handgraph/realworld/cam0/{frame:05d}/left",
+            image=b"",
+            image_size=size,
+            is_right=False,
+            bbox_xyxy=bbox_from_points(keypoints_img, torch.from_numpy(valid)).numpy(),
+            focal=focal,
+            princpt=princpt,
+            camera_valid=True,
+            frame_time=frame / NOMINAL_FRAME_RATE,
+            keypoints_img=keypoints_img.numpy(),
+            keypoints_img_valid=valid,
+            keypoints_cam=keypoints_cam,
+            keypoints_cam_valid=valid,
+        )
 
 
 def crop_camera(
@@ -84,29 +111,18 @@ def crop_camera(
     return cam_param[:2] * scale, scale * (cam_param[2:] - bbox_xywh[:2] + 0.5) - 0.5
 
 
-def _to_sample(
-    frame: int,
-    image: bytes,
-    size: tuple[int, int],
-    geometry: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> HandSample:
-    keypoints_cam, focal, princpt = geometry
-    keypoints_img = project(*map(torch.from_numpy, geometry))
-    valid = np.ones(NUM_KEYPOINTS, bool)
-    return HandSample(
-        sample_id=f"handgraph/realworld/cam0/{frame:05d}/left",
-        image=image,
-        image_size=size,
-        is_right=False,
-        bbox_xyxy=bbox_from_points(keypoints_img, torch.from_numpy(valid)).numpy(),
-        focal=focal,
-        princpt=princpt,
-        camera_valid=True,
-        frame_time=frame / NOMINAL_FRAME_RATE,
-        keypoints_img=keypoints_img.numpy(),
-        keypoints_img_valid=valid,
-        keypoints_cam=keypoints_cam,
-        keypoints_cam_valid=valid,
+def _info(split: str) -> DatasetInfo:
+    return DatasetInfo(
+        name="handgraph",
+        split=split,
+        source=(
+            "github.com/3d-hand-shape/hand-graph-cnn data/real_world_testset, frames"
+            f" {SPLITS[split].start}-{SPLITS[split].stop - 1}. The frames are a subsampled video of"
+            f" unknown rate: frame_time counts them at a nominal {NOMINAL_FRAME_RATE:g} Hz, so"
+            " speeds and accelerations are not physical. bbox_xyxy is the tight box of the"
+            " projected keypoints."
+        ),
+        license="Snap Inc., research and education only",
     )
 
 
@@ -122,15 +138,6 @@ def _load(path: Path, *names: str) -> dict[str, np.ndarray]:
         if shape != _SHAPES[name]:
             raise ValueError(f"{path}: {name} has shape {shape}, want {_SHAPES[name]}; {_WHERE}")
     return {name: content[name].astype(np.float64) for name in names}
-
-
-def _read_image(path: Path) -> tuple[bytes, tuple[int, int]]:
-    _check_present(path)
-    image = path.read_bytes()
-    try:
-        return image, encoded_size(image)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; {_WHERE}") from error
 
 
 def _check_present(path: Path) -> None:

@@ -5,10 +5,10 @@ from scipy.io import loadmat, savemat
 from handvit.datasets.converters.handgraph import (
     NUM_FRAMES,
     SPLITS,
+    HandGraphConverter,
     crop_camera,
-    handgraph_info,
-    handgraph_samples,
 )
+from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE, FullFrameView
 from handvit.structures.skeleton import BONES
 
 
@@ -29,16 +29,20 @@ def source(tmp_path, make_sample):
     return tmp_path
 
 
-def test_splits_are_the_two_stretches(source):
-    ids = {split: [s.sample_id for s in handgraph_samples(source, split)] for split in SPLITS}
+def _converter(source, split):
+    return HandGraphConverter(source, split=split, view=FullFrameView())
+
+
+def test_splits_are_the_two_stretches(source, collect):
+    ids = {split: list(collect(_converter(source, split))[0]) for split in SPLITS}
     assert [len(ids["train"]), len(ids["test"])] == [350, 87]
     assert ids["train"][0] == "handgraph/realworld/cam0/00000/left"
     assert ids["test"][0] == "handgraph/realworld/cam0/00350/left"
     assert ids["test"][-1] == "handgraph/realworld/cam0/00436/left"
 
 
-def test_labels_of_a_frame(source):
-    sample = list(handgraph_samples(source, "test"))[3].validate()
+def test_labels_of_a_frame(source, collect):
+    sample = collect(_converter(source, "test"))[0]["handgraph/realworld/cam0/00353/left"]
     assert sample.image == (source / "images" / "00353.jpg").read_bytes()
     assert sample.image_size == (96, 80) and not sample.is_right
     assert sample.camera_valid and not sample.mano_valid
@@ -61,32 +65,42 @@ def test_crop_camera_by_hand():
     assert princpt.tolist() == [0.5 * 40.5 - 0.5, 40.0]
 
 
-@pytest.mark.parametrize("name", ["params.mat", "pose_gt.mat", "images/00002.jpg"])
-def test_missing_and_broken_files_are_named_with_their_origin(source, name):
+@pytest.mark.parametrize("name", ["params.mat", "pose_gt.mat"])
+def test_missing_and_broken_labels_are_named_with_their_origin(source, name):
     (source / name).write_bytes(b"broken")
     with pytest.raises(ValueError, match=rf"{name}: .*3d-hand-shape/hand-graph-cnn"):
-        list(handgraph_samples(source, "train"))
+        _converter(source, "train")
     (source / name).unlink()
     with pytest.raises(ValueError, match=rf"{name}: not found; .*3d-hand-shape/hand-graph-cnn"):
-        list(handgraph_samples(source, "train"))
+        _converter(source, "train")
+
+
+def test_missing_and_broken_images_are_counted_by_name(source, collect):
+    (source / "images" / "00002.jpg").write_bytes(b"broken")
+    (source / "images" / "00005.jpg").unlink()
+    samples, (broken, missing) = collect(_converter(source, "train"))
+    assert len(samples) == 348
+    assert broken.reason == BAD_IMAGE and "images/00002.jpg" in broken.where
+    assert missing.reason == NO_IMAGE and "images/00005.jpg" in missing.where
+    assert "3d-hand-shape/hand-graph-cnn" in missing.where
 
 
 def test_arrays_of_another_release_are_refused(source):
     savemat(source / "pose_gt.mat", {"pose_gt": np.zeros((400, 21, 3), np.float32)})
     with pytest.raises(ValueError, match=r"pose_gt has shape \(400, 21, 3\)"):
-        next(handgraph_samples(source, "train"))
+        _converter(source, "train")
 
 
-def test_info_states_what_was_assumed():
-    info = handgraph_info("train")
+def test_info_states_what_was_assumed(source):
+    info = _converter(source, "train").info
     assert (info.split, info.hand_model, info.fingertips) == ("train", None, None)
     assert "nominal 30 Hz" in info.source and "frames 0-349" in info.source
-    assert "frames 350-436" in handgraph_info("test").source
+    assert "frames 350-436" in _converter(source, "test").info.source
 
 
-def test_real_data(shared_data):
+def test_real_data(shared_data, collect):
     source = shared_data / "handgraph_realworld"
-    samples = [sample for split in SPLITS for sample in handgraph_samples(source, split)]
+    samples = [s for split in SPLITS for s in collect(_converter(source, split))[0].values()]
     assert len(samples) == NUM_FRAMES
     lengths = []
     for sample in samples:
