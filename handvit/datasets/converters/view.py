@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from handvit.datasets.converters.converter import RawFrame, Rejection
-from handvit.datasets.image_codec import decode_pixels, encoded_size, image_extension
+from handvit.datasets.image_codec import decode_pixels, image_extension
 from handvit.structures import HandSample
 
 NO_IMAGE = "image is missing"
@@ -15,6 +16,18 @@ BAD_IMAGE = "image is not readable"
 OTHER_SIZE = "image has another size than its labels say"
 OUTSIDE = "hand lies outside the image"
 BAD_LABELS = "labels break the contract"
+
+
+class RawImage(NamedTuple):
+    """Hold an image as stored and as pixels."""
+
+    encoded: bytes
+    pixels: np.ndarray  # (H, W, 3) uint8 RGB
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        return self.pixels.shape[1], self.pixels.shape[0]
 
 
 @dataclass(frozen=True)
@@ -48,14 +61,13 @@ class CropView:
 
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield a crop for each hand."""
-        encoded = read_image(frame)
-        if isinstance(encoded, Rejection):
-            yield encoded
+        image = read_image(frame)
+        if isinstance(image, Rejection):
+            yield image
             return
-        pixels = decode_pixels(encoded)
         for hand in frame.hands:
-            problem = check_hand(hand, frame, (pixels.shape[1], pixels.shape[0]))
-            yield problem or checked(self._cut(hand, pixels))
+            problem = check_hand(hand, frame, image.size)
+            yield problem or checked(self._cut(hand, image.pixels))
 
     def _cut(self, hand: HandSample, pixels: np.ndarray) -> HandSample:
         corner, side = square_around(hand.bbox_xyxy, self.context)
@@ -84,28 +96,26 @@ class FullFrameView:
 
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield it with each hand."""
-        encoded = read_image(frame)
-        if isinstance(encoded, Rejection):
-            yield encoded
+        image = read_image(frame)
+        if isinstance(image, Rejection):
+            yield image
             return
-        size = encoded_size(encoded)
         for hand in frame.hands:
-            problem = check_hand(hand, frame, size)
-            yield problem or checked(replace(hand, image=encoded, image_size=size))
+            problem = check_hand(hand, frame, image.size)
+            yield problem or checked(replace(hand, image=image.encoded, image_size=image.size))
 
 
-def read_image(frame: RawFrame) -> bytes | Rejection:
-    """Return an encoded image that decodes, or why there is none."""
+def read_image(frame: RawFrame) -> RawImage | Rejection:
+    """Read and decode an image, or say why that is not possible."""
     try:
         encoded = frame.read()
     except OSError as error:
         return Rejection(NO_IMAGE, f"{frame.where}: {error.strerror or error}")
     try:
         image_extension(encoded)
-        encoded_size(encoded)
+        return RawImage(encoded, decode_pixels(encoded))
     except ValueError as error:
         return Rejection(BAD_IMAGE, f"{frame.where}: {error}")
-    return encoded
 
 
 def check_hand(hand: HandSample, frame: RawFrame, size: tuple[int, int]) -> Rejection | None:
