@@ -20,7 +20,7 @@ UNTESTED = {"__init__.py", "version.py"}
 # What `import handvit` must not load: it takes seconds, or is not needed by every user.
 HEAVY = ("torch", "mmengine", "mmcv", "transformers", "kornia", "smplx", "wandb", "cv2", "scipy")
 # Installed under another name than imported.
-DISTRIBUTIONS = {"cv2": "opencv-python", "mmcv": "mmcv-lite", "PIL": "pillow"}
+DISTRIBUTIONS = {"cv2": "opencv-python", "mmcv": "mmcv-lite", "PIL": "pillow", "yaml": "pyyaml"}
 MACHINE_PATH = re.compile(r"""["'\s(=](/home/|/Users/|/root/|/mnt/|/tmp/|~/|[A-Z]:\\\\)""")
 
 
