@@ -15,7 +15,9 @@ NO_IMAGE = "image is missing"
 BAD_IMAGE = "image is not readable"
 OTHER_SIZE = "image has another size than its labels say"
 OUTSIDE = "hand lies outside the image"
+TOO_LARGE = "hand is much larger than the image"
 BAD_LABELS = "labels break the contract"
+_LARGEST_BOX = 4  # times the longer side of the image
 
 
 class RawImage(NamedTuple):
@@ -67,7 +69,7 @@ class CropView:
             return
         for hand in frame.hands:
             problem = check_hand(hand, frame, image.size)
-            yield problem or checked(self._cut(hand, image.pixels))
+            yield problem or self._cut(hand, image.pixels)
 
     def _cut(self, hand: HandSample, pixels: np.ndarray) -> HandSample:
         corner, side = square_around(hand.bbox_xyxy, self.context)
@@ -102,7 +104,7 @@ class FullFrameView:
             return
         for hand in frame.hands:
             problem = check_hand(hand, frame, image.size)
-            yield problem or checked(replace(hand, image=image.encoded, image_size=image.size))
+            yield problem or replace(hand, image=image.encoded, image_size=image.size)
 
 
 def read_image(frame: RawFrame) -> RawImage | Rejection:
@@ -120,12 +122,18 @@ def read_image(frame: RawFrame) -> RawImage | Rejection:
 
 def check_hand(hand: HandSample, frame: RawFrame, size: tuple[int, int]) -> Rejection | None:
     """Return why a hand cannot be stored with an image of this (width, height)."""
+    labels = checked(hand)
+    if isinstance(labels, Rejection):
+        return labels
     where = f"{frame.where}: {hand.sample_id}"
     if tuple(hand.image_size) not in ((0, 0), size):
         return Rejection(OTHER_SIZE, f"{where}: {size}, labels say {hand.image_size}")
     low, high = hand.bbox_xyxy[:2], hand.bbox_xyxy[2:]
+    where = f"{where}: bbox_xyxy {hand.bbox_xyxy.round(1).tolist()}"
     if (high <= -0.5).any() or (low >= np.array(size) - 0.5).any():
-        return Rejection(OUTSIDE, f"{where}: bbox_xyxy {hand.bbox_xyxy.round(1).tolist()}")
+        return Rejection(OUTSIDE, where)
+    if (high - low).max() > _LARGEST_BOX * max(size):
+        return Rejection(TOO_LARGE, where)
     return None
 
 

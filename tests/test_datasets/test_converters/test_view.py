@@ -11,6 +11,7 @@ from handvit.datasets.converters.view import (
     NO_IMAGE,
     OTHER_SIZE,
     OUTSIDE,
+    TOO_LARGE,
     CropView,
     FullFrameView,
     cut_square,
@@ -157,6 +158,18 @@ class TestRejections:
         hand.bbox_xyxy = hand.bbox_xyxy + np.tile(shift, 2)
         (rejection,) = _store(view, png, hand)
         assert rejection.reason == OUTSIDE and hand.sample_id in rejection.where
+
+    def test_hand_that_fills_far_more_than_the_image(self, view, world, png):
+        hand = replace(_hand(world), bbox_xyxy=np.array([-900.0, 0.0, 800.0, 300.0]))
+        (rejection,) = _store(view, png, hand)
+        assert rejection.reason == TOO_LARGE and "-900.0" in rejection.where
+
+    @pytest.mark.parametrize("box", [[0, 0, np.nan, 9], [0, 0, np.inf, 9], [5, 5, 5, 9]])
+    def test_box_that_is_none(self, view, world, png, box):
+        hand = replace(_hand(world), bbox_xyxy=np.array(box, np.float64))
+        (rejection,) = _store(view, png, hand)
+        assert rejection.reason == f"{BAD_LABELS}: bbox_xyxy"
+        assert rejection.where.startswith("test/sequence/cam0/0/right: ")
 
     def test_labels_that_break_the_contract(self, view, world, png):
         hands = [_hand(world, "right"), _hand(world, "left")]
