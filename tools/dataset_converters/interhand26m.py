@@ -1,0 +1,71 @@
+"""Convert InterHand2.6M: ``interhand26m.py SRC data/shards/interhand26m_test --split test``.
+
+SRC holds images/SPLIT/ and annotations/SPLIT/ of https://mks0601.github.io/InterHand2.6M. Where
+annotations/SPLIT/ also has the MANO_NeuralAnnot file, the samples get MANO labels.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from handvit.datasets.converters.command_line import (
+    add_mano_option,
+    converter_parser,
+    run_conversion,
+)
+from handvit.datasets.converters.converter import View
+from handvit.datasets.converters.interhand26m import SPLITS, InterHandConverter
+from handvit.datasets.converters.interhand26m_annotations import HAND_TYPES, annotation_path
+from handvit.datasets.converters.interhand26m_subset import AnnotationList, Subset
+from handvit.datasets.converters.interhand26m_times import RELEASES
+from handvit.hand_models.hand_pair import HandPair
+
+#: Its vertices are the tips of the regressor that comes with the data set, but for a neighbour of
+#: the right middle finger's.
+FINGERTIPS = "manopth"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Convert one split."""
+    parser = converter_parser(__doc__, splits=SPLITS)
+    add_mano_option(parser)
+    parser.add_argument(
+        "--fps", type=int, choices=RELEASES, default=RELEASES[0], help="of the release"
+    )
+    parser.add_argument(
+        "--hand-types", nargs="+", choices=tuple(HAND_TYPES), default=tuple(HAND_TYPES)
+    )
+    parser.add_argument(
+        "--annotation-ids",
+        type=Path,
+        metavar="FILE",
+        help="list of the human-annotated images, one annotation id a line; take only those",
+    )
+    parser.add_argument(
+        "--machine-annotated",
+        action="store_true",
+        help="take the images that are not on the list of --annotation-ids instead",
+    )
+    args = parser.parse_args(arguments)
+    if args.machine_annotated and args.annotation_ids is None:
+        parser.error("--machine-annotated needs --annotation-ids FILE, the list to leave out")
+    print(run_conversion(parser, args, lambda view: _build(args, view)))
+
+
+def _build(args: argparse.Namespace, view: View) -> InterHandConverter:
+    has_mano = annotation_path(args.source, args.split, "MANO_NeuralAnnot").is_file()
+    listed = None
+    if args.annotation_ids is not None:
+        listed = AnnotationList(args.annotation_ids, inside=not args.machine_annotated)
+    return InterHandConverter(
+        args.source,
+        split=args.split,
+        view=view,
+        fps=args.fps,
+        subset=Subset(hand_types=tuple(args.hand_types), listed=listed),
+        hands=HandPair.load(args.mano, fingertips=FINGERTIPS) if has_mano else None,
+    )
+
+
+if __name__ == "__main__":
+    main()
