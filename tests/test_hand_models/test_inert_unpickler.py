@@ -11,6 +11,8 @@ import pytest
 
 from handvit.hand_models.inert_unpickler import InertRecord, load_inert
 
+PACKAGES = ("chumpy.", "scipy.sparse.")
+
 
 class Call:
     """Pickle as a call of ``function``."""
@@ -22,10 +24,8 @@ class Call:
         return self.function, self.arguments
 
 
-def write(folder: Path, content: bytes) -> Path:
-    path = folder / "MANO_RIGHT.pkl"
-    path.write_bytes(content)
-    return path
+def load(content: bytes) -> Any:
+    return load_inert(content, where="MANO_RIGHT.pkl", packages=PACKAGES)
 
 
 def hostile_calls(marker: Path) -> dict[str, Call]:
@@ -48,11 +48,10 @@ def hostile_calls(marker: Path) -> dict[str, Call]:
 def test_hostile_calls_are_refused(tmp_path, name, protocol):
     marker = tmp_path / "executed"
     content = {"v_template": np.zeros(3), "extra": hostile_calls(marker)[name]}
-    path = write(tmp_path, pickle.dumps(content, protocol))
     with pytest.raises(
         ValueError, match=rf"(?i)MANO_RIGHT\.pkl: refused.*{name}.*nothing was exec"
     ):
-        load_inert(path)
+        load(pickle.dumps(content, protocol))
     assert not marker.exists()
 
 
@@ -75,9 +74,8 @@ def test_the_hostile_calls_would_work(tmp_path):
 )
 def test_hostile_programs_are_refused(tmp_path, program):
     marker = tmp_path / "executed"
-    path = write(tmp_path, program.replace(b"{marker}", str(marker).encode()))
     with pytest.raises(ValueError, match="nothing was executed"):
-        load_inert(path)
+        load(program.replace(b"{marker}", str(marker).encode()))
     assert not marker.exists()
 
 
@@ -92,15 +90,15 @@ def test_hostile_programs_are_refused(tmp_path, program):
 )
 def test_names_on_the_list_are_recorded_and_not_called(tmp_path, program):
     marker = tmp_path / "executed"
-    record = load_inert(write(tmp_path, program.replace(b"{marker}", str(marker).encode())))
+    record = load(program.replace(b"{marker}", str(marker).encode()))
     assert isinstance(record, InertRecord)
     assert type(record).__mro__[1:] == (InertRecord, object)
     assert not marker.exists()
 
 
-def test_records_keep_what_was_asked_for(tmp_path):
+def test_records_keep_what_was_asked_for():
     array = np.arange(3.0)
-    content = load_inert(write(tmp_path, pickle.dumps({"a": array, "n": 3}, protocol=2)))
+    content = load(pickle.dumps({"a": array, "n": 3}, protocol=2))
     assert content["n"] == 3
     assert content["a"].origin.endswith("multiarray._reconstruct")
     version, shape, dtype, is_fortran, _ = content["a"].state
@@ -122,6 +120,33 @@ def test_records_keep_what_was_asked_for(tmp_path):
         b"cchumpy.ch\nCh\n(tR(I1\ne.",  # appends to a record
     ],
 )
-def test_damaged_files_are_named(tmp_path, content):
-    with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl: not a readable pickle"):
-        load_inert(write(tmp_path, content))
+def test_damaged_files_are_named(content):
+    with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl: not a readable pickle \(\w+: "):
+        load(content)
+
+
+def test_packages_are_refused_unless_they_are_named():
+    program = b"cchumpy.ch\nCh\n(tR."
+    assert load(program).origin == "chumpy.ch.Ch"
+    with pytest.raises(ValueError, match=r"file\.pkl: refused, because it names chumpy\.ch\.Ch"):
+        load_inert(program, where="file.pkl")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\x80\x02Nr\x00\x00\x00\x40.", "LONG_BINPUT 1073741824 in 9 bytes"),
+        (b"Np1000000000\n.", "PUT 1000000000 in 14 bytes"),
+    ],
+)
+def test_claimed_sizes_of_the_memo_are_refused(content, problem):
+    """The standard unpickler would take gigabytes for these few bytes."""
+    with pytest.raises(ValueError, match=rf"not a readable pickle .*{problem}"):
+        load(content)
+
+
+def test_messages_do_not_repeat_the_content():
+    text = b"\x80\x02X\x10\x27\x00\x00" + 10_000 * b"\xff" + b"."  # not UTF-8
+    with pytest.raises(ValueError, match="not a readable pickle") as raised:
+        load(text)
+    assert len(str(raised.value)) < 300
