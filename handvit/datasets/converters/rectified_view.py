@@ -1,0 +1,240 @@
+"""Cut pictures of hands out of fisheye images, as a pinhole camera that looks at them sees them.
+
+No pinhole image holds what a fisheye lens sees: towards 90 degrees from the optical axis it would
+grow without end. So each hand gets a virtual camera at the lens' place, turned by the smallest
+angle that puts the hand in its middle. Such a turn keeps the hand as upright as it was.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from handvit.datasets.converters.converter import RawFrame, Rejection
+from handvit.datasets.converters.view import OTHER_SIZE, OUTSIDE, CropView, checked, read_image
+from handvit.geometry.fisheye624 import (
+    fisheye624_max_angle,
+    fisheye624_project,
+    fisheye624_resolution,
+)
+from handvit.hand_models.mano_conversion import rotate_global_orient
+from handvit.structures import HandSample
+
+TOO_NEAR = "hand is too near to the lens for a pinhole picture"
+_MIN_COSINE = 0.1  # of the angle between the virtual axis and any part of a hand
+_NOWHERE = -10.0  # px, what lies there is black
+
+
+class FisheyeCamera(NamedTuple):
+    """Hold a FISHEYE624 camera of an image as stored."""
+
+    params: np.ndarray  # (15,) or (16,), see fisheye624.py
+    size: tuple[int, int]  # width, height in px
+    upright: np.ndarray  # (3, 3) turn around its axis that puts the picture upright
+
+    def pixels(self, points_cam: np.ndarray) -> np.ndarray:
+        """Project what the lens can see, (N, 3) metres -> (M, 2) px with M <= N."""
+        points, params = torch.from_numpy(points_cam), torch.from_numpy(self.params)
+        pixels = fisheye624_project(points, params).numpy()
+        return pixels[self.sees(points_cam)]
+
+    def sees(self, points_cam: np.ndarray) -> np.ndarray:
+        """Say which points lie where the lens model holds, (..., 3) -> (...) bool."""
+        limit = float(fisheye624_max_angle(torch.from_numpy(self.params)))
+        distance = np.linalg.norm(points_cam, axis=-1)
+        return points_cam[..., 2] >= np.cos(limit) * distance
+
+
+class FisheyeHand(NamedTuple):
+    """Hold a hand before a fisheye camera: metres, in the axes of the image as stored."""
+
+    labels: HandSample  # all but pixels: the view fills box, camera and 2D keypoints
+    keypoints: np.ndarray  # (21, 3) whose pixels are labels where ``keypoints_img_valid``
+    vertices: np.ndarray  # (V, 3) surface, for the box
+
+
+class FisheyeFrame(NamedTuple):
+    """Hold a fisheye image that is not read yet, and the hands in it."""
+
+    where: str  # names the image in messages
+    read: Callable[[], bytes]  # returns the encoded image; OSError where there is none
+    camera: FisheyeCamera
+    hands: list[FisheyeHand]
+
+
+class VirtualCamera(NamedTuple):
+    """Hold the square pinhole camera of one hand."""
+
+    rotation: np.ndarray  # (3, 3) from the fisheye camera's axes
+    focal: float  # px
+    princpt: np.ndarray  # (2,) px
+    size: int  # px
+
+    def project(self, points_cam: np.ndarray) -> np.ndarray:
+        """Project points given in the fisheye camera's axes, (N, 3) metres -> (N, 2) px."""
+        return _tangents(points_cam @ self.rotation.T) * self.focal + self.princpt
+
+    def rays(self) -> np.ndarray:
+        """Return the direction of every pixel in the fisheye camera's axes, (size, size, 3)."""
+        x, y = ((np.arange(self.size) - center) / self.focal for center in self.princpt)
+        rays = np.stack([*np.meshgrid(x, y), np.ones((self.size, self.size))], axis=-1)
+        return rays @ self.rotation
+
+
+@dataclass(frozen=True)
+class RectifiedView:
+    """Store a pinhole picture of each hand in a fisheye image.
+
+    The picture has the resolution of the image where the hand is, but no larger a side than
+    ``crop.image_size``. Predictions move back with the transpose of
+    ``extra["rotation_from_camera"]``.
+
+    Args:
+        crop: size, context and quality of the pictures.
+    """
+
+    crop: CropView
+
+    def __post_init__(self) -> None:
+        """Refuse to store whole images."""
+        if not isinstance(self.crop, CropView):
+            raise ValueError(
+                "--full-frame: a fisheye image as a whole has no pinhole camera, so hands are cut"
+                " out of it; leave the option out"
+            )
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Rough size on disk."""
+        return self.crop.bytes_per_sample
+
+    def store(self, frame: FisheyeFrame) -> Iterator[HandSample | Rejection]:
+        """Read the image once and yield a picture of each hand."""
+        if not frame.hands:
+            return
+        image = read_image(RawFrame(frame.where, frame.read, []))
+        if isinstance(image, Rejection):
+            yield image
+            return
+        if image.size != frame.camera.size:
+            sizes = f"{image.size}, its camera says {frame.camera.size}"
+            yield Rejection(OTHER_SIZE, f"{frame.where}: {sizes}")
+            return
+        for hand in frame.hands:
+            problem = check_hand(hand, frame)
+            yield problem or checked(self._cut(hand, frame.camera, image.pixels))
+
+    def _cut(self, hand: FisheyeHand, camera: FisheyeCamera, pixels: np.ndarray) -> HandSample:
+        virtual = look_at(hand.vertices, camera, self.crop)
+        picture = resample(pixels, camera, virtual)
+        parameters = [cv2.IMWRITE_JPEG_QUALITY, self.crop.quality]
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), parameters)[1]
+        labels = turn_labels(hand.labels, virtual.rotation)
+        valid = labels.keypoints_img_valid
+        keypoints_img = np.zeros_like(labels.keypoints_img)
+        keypoints_img[valid] = virtual.project(hand.keypoints[valid])
+        outline = np.concatenate([virtual.project(hand.vertices), keypoints_img[valid]])
+        return replace(
+            labels,
+            image=encoded.tobytes(),
+            image_size=(virtual.size, virtual.size),
+            bbox_xyxy=np.concatenate([outline.min(0), outline.max(0)]),
+            focal=np.full(2, virtual.focal),
+            princpt=virtual.princpt,
+            keypoints_img=keypoints_img,
+            extra={
+                **labels.extra,
+                "frame_size": list(camera.size),
+                "rotation_from_camera": virtual.rotation.tolist(),
+            },
+        )
+
+
+def check_hand(hand: FisheyeHand, frame: FisheyeFrame) -> Rejection | None:
+    """Return why there can be no picture of a hand."""
+    where = f"{frame.where}: {hand.labels.sample_id}"
+    pixels = frame.camera.pixels(hand.vertices)  # (M, 2)
+    inside = (pixels >= -0.5) & (pixels <= np.array(frame.camera.size) - 0.5)
+    if not inside.all(-1).any():
+        return Rejection(OUTSIDE, where)
+    rays = _unit(hand.vertices)
+    cosine = (rays @ _unit(rays.mean(0))).min()
+    if cosine < _MIN_COSINE:
+        return Rejection(TOO_NEAR, f"{where}: it spans {2 * np.degrees(np.arccos(cosine)):.0f} deg")
+    return None
+
+
+def look_at(vertices: np.ndarray, camera: FisheyeCamera, crop: CropView) -> VirtualCamera:
+    """Return the camera that looks at a hand, (V, 3) metres in the fisheye camera's axes."""
+    ray = _unit(_unit(vertices).mean(0))
+    rotation = camera.upright @ smallest_turn(ray)
+    outline = _tangents(vertices @ rotation.T)
+    low, high = outline.min(0), outline.max(0)
+    extent = float((high - low).max()) * crop.context  # side of the picture at z = 1
+    resolution = fisheye624_resolution(torch.from_numpy(ray), torch.from_numpy(camera.params))
+    size = min(int(np.ceil(extent * float(resolution))), crop.image_size)
+    focal = size / extent
+    return VirtualCamera(rotation, focal, (size - 1) / 2 - focal * (low + high) / 2, size)
+
+
+def smallest_turn(ray: np.ndarray) -> np.ndarray:
+    """Return the rotation by the smallest angle that moves a unit vector (3,) to the z axis.
+
+    Rodrigues' formula with the axis ``ray x z``.
+    """
+    x, y, z = ray
+    cross = np.array([[0, 0, -x], [0, 0, -y], [x, y, 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + z)
+
+
+def resample(pixels: np.ndarray, camera: FisheyeCamera, virtual: VirtualCamera) -> np.ndarray:
+    """Return what a virtual camera sees, (size, size, 3) uint8; black where the lens saw nothing.
+
+    Bilinear, from an image that is shrunk by areas first where it is finer than the picture.
+    """
+    source = source_pixels(camera, virtual)  # (2, size, size)
+    axis, params = torch.from_numpy(virtual.rotation[2].copy()), torch.from_numpy(camera.params)
+    shrink = min(virtual.focal / float(fisheye624_resolution(axis, params)), 1.0)
+    margin, size = 2 / shrink, np.array(camera.size)
+    low = np.clip(source.min((1, 2)) - margin, 0, size - 1).astype(int)
+    high = np.clip(source.max((1, 2)) + margin + 1, low + 1, size).astype(int)
+    small = np.maximum(np.round((high - low) * shrink), 1).astype(int)
+    part = pixels[low[1] : high[1], low[0] : high[0]]
+    shrunk = cv2.resize(part, small.tolist(), interpolation=cv2.INTER_AREA)
+    scale, low = (small / (high - low))[:, None, None], low[:, None, None]
+    x, y = (scale * (source - low + 0.5) - 0.5).astype(np.float32)
+    return cv2.remap(shrunk, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def source_pixels(camera: FisheyeCamera, virtual: VirtualCamera) -> np.ndarray:
+    """Return x and y in the fisheye image of the pixels of a picture, (2, size, size) px."""
+    rays = virtual.rays().astype(np.float32)
+    params = torch.from_numpy(camera.params).float()
+    pixels = fisheye624_project(torch.from_numpy(rays), params).numpy()
+    planes = np.where(camera.sees(rays), np.moveaxis(pixels, -1, 0), np.float32(_NOWHERE))
+    return np.ascontiguousarray(planes)
+
+
+def turn_labels(hand: HandSample, rotation: np.ndarray) -> HandSample:
+    """Return the 3D labels in other axes of a camera at the same place, ``X' = R X``."""
+    global_orient = hand.global_orient
+    if hand.mano_valid:
+        global_orient = rotate_global_orient(global_orient, rotation)
+    return replace(
+        hand,
+        keypoints_cam=hand.keypoints_cam @ rotation.T,
+        global_orient=global_orient,
+        mano_root_cam=hand.mano_root_cam @ rotation.T,
+    )
+
+
+def _tangents(points: np.ndarray) -> np.ndarray:
+    """Divide by depth, (..., 3) -> (..., 2)."""
+    return points[..., :2] / points[..., 2:]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
