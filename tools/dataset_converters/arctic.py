@@ -7,14 +7,14 @@ whose images are freed of lens distortion.
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.arctic import SPLITS, ArcticConverter
-from handvit.datasets.converters.arctic_hands import load_hands
-from handvit.datasets.converters.arctic_views import FULL_IMAGES, IMAGE_SCALES
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
+from handvit.datasets.converters.arctic.converter import SPLITS, ArcticConverter
+from handvit.datasets.converters.arctic.hands import load_hands
+from handvit.datasets.converters.arctic.views import FULL_IMAGES, IMAGE_SCALES
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

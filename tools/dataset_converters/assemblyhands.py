@@ -5,8 +5,8 @@ SRC holds images/ego_images_rectified/ and annotations/SPLIT/ of https://assembl
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.assemblyhands import SPLITS, AssemblyHandsConverter
-from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.command_line import converter_parser, run_conversion
+from handvit.datasets.converters.assemblyhands.converter import SPLITS, AssemblyHandsConverter
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,8 +6,8 @@ SRC holds COCO's ``train2017/`` and ``val2017/`` and the two files of COCO-Whole
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.coco_wholebody import SPLITS, CocoWholeBodyConverter
-from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.command_line import converter_parser, run_conversion
+from handvit.datasets.converters.coco_wholebody.converter import SPLITS, CocoWholeBodyConverter
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

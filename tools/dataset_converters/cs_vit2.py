@@ -5,18 +5,18 @@ SRC is a folder with exported tars of one split, at any depth. ``--split`` names
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.cs_vit2 import (
+from handvit.datasets.converters.cs_vit2.converter import (
     SPLITS,
     TIMESTAMP_UNITS,
     CsVit2Converter,
     CsVit2Options,
 )
-from handvit.datasets.converters.cs_vit2_hand import MANO_POSES
+from handvit.datasets.converters.cs_vit2.hand import MANO_POSES
 from handvit.hand_models.hand_pair import HandPair
 
 

@@ -7,13 +7,13 @@ s2 cameras, s3 grasped objects) and its part.
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.dexycb import DexYcbConverter, load_hands
-from handvit.datasets.converters.dexycb_splits import SPLITS
+from handvit.datasets.converters.dexycb.converter import DexYcbConverter, load_hands
+from handvit.datasets.converters.dexycb.splits import SPLITS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,14 +7,14 @@ without them its images have a camera and no hand labels.
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.converter import View
-from handvit.datasets.converters.freihand import FINGERTIPS, SPLITS, FreihandConverter
-from handvit.datasets.converters.freihand_files import NUM_VERSIONS
+from handvit.datasets.conversion.converter import View
+from handvit.datasets.converters.freihand.converter import FINGERTIPS, SPLITS, FreihandConverter
+from handvit.datasets.converters.freihand.files import NUM_VERSIONS
 from handvit.hand_models.hand_pair import HandPair
 
 

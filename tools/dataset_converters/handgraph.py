@@ -6,9 +6,9 @@ crops already; they are stored as they are (``--full-frame`` is implied).
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.view import FullFrameView
 from handvit.datasets.converters.handgraph import SPLITS, HandGraphConverter
-from handvit.datasets.converters.view import FullFrameView
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,14 +8,14 @@ evaluation_verts.json.
 from collections.abc import Sequence
 from pathlib import Path
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.converter import View
-from handvit.datasets.converters.ho3d import SPLITS, Ho3dConverter
-from handvit.datasets.converters.ho3d_files import IMAGE_SUFFIXES
+from handvit.datasets.conversion.converter import View
+from handvit.datasets.converters.ho3d.converter import SPLITS, Ho3dConverter
+from handvit.datasets.converters.ho3d.files import IMAGE_SUFFIXES
 from handvit.hand_models.hand_pair import HandPair
 
 

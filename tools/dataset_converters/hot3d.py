@@ -8,13 +8,14 @@ downloaded are counted and left out. The labels of the test splits are not publi
 import argparse
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.converter import View
-from handvit.datasets.converters.hot3d import SPLITS, STREAMS, Hot3dConverter
+from handvit.datasets.conversion.converter import View
+from handvit.datasets.converters.hot3d.clips import SPLITS, STREAMS
+from handvit.datasets.converters.hot3d.converter import Hot3dConverter
 from handvit.datasets.converters.rectified_view import RectifiedView
 from handvit.hand_models.hand_pair import HandPair
 

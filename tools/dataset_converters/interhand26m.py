@@ -8,16 +8,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from handvit.datasets.converters.command_line import (
+from handvit.datasets.conversion.command_line import (
     add_mano_option,
     converter_parser,
     run_conversion,
 )
-from handvit.datasets.converters.converter import View
-from handvit.datasets.converters.interhand26m import SPLITS, InterHandConverter
-from handvit.datasets.converters.interhand26m_annotations import HAND_TYPES, annotation_path
-from handvit.datasets.converters.interhand26m_subset import AnnotationList, Subset
-from handvit.datasets.converters.interhand26m_times import RELEASES
+from handvit.datasets.conversion.converter import View
+from handvit.datasets.converters.interhand26m.annotations import HAND_TYPES, annotation_path
+from handvit.datasets.converters.interhand26m.converter import SPLITS, InterHandConverter
+from handvit.datasets.converters.interhand26m.subset import AnnotationList, Subset
+from handvit.datasets.converters.interhand26m.times import RELEASES
 from handvit.hand_models.hand_pair import HandPair
 
 #: Its vertices are the tips of the regressor that comes with the data set, but for a neighbour of

@@ -5,7 +5,7 @@ SRC is ``RHD_published_v2/`` with ``training/`` and ``evaluation/`` in it.
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.command_line import converter_parser, run_conversion
 from handvit.datasets.converters.rhd import SPLITS, RhdConverter
 
 

@@ -6,7 +6,7 @@ at the result: ``python tools/misc/browse_dataset.py data/shards/mine_train --ou
 
 from collections.abc import Sequence
 
-from handvit.datasets.converters.command_line import converter_parser, run_conversion
+from handvit.datasets.conversion.command_line import converter_parser, run_conversion
 from handvit.datasets.converters.template import SPLITS, TemplateConverter
 
 

@@ -1,1 +1,1 @@
-"""Turn raw data sets into HandSamples: one module for each."""
+"""Turn raw data sets into samples: one module or folder for each."""

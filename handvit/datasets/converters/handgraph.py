@@ -12,8 +12,8 @@ import torch
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from handvit.datasets.converters.converter import RawFrame, Rejection, Unit, View
-from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE
+from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
+from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.image_codec import encoded_size
 from handvit.geometry.boxes import bbox_from_points

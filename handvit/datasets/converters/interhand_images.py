@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handvit.datasets.converters.converter import Unit
+from handvit.datasets.conversion.converter import Unit
 
 FRAMES_PER_UNIT = 1000
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from handvit.datasets.converters.converter import Rejection
+from handvit.datasets.conversion.converter import Rejection
 from handvit.geometry.camera import project
 from handvit.structures import HandSample
 from handvit.structures.skeleton import NUM_KEYPOINTS

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import torch
 
-from handvit.datasets.converters.converter import RawFrame, Rejection
-from handvit.datasets.converters.view import OTHER_SIZE, OUTSIDE, CropView, checked, read_image
+from handvit.datasets.conversion.converter import RawFrame, Rejection
+from handvit.datasets.conversion.view import OTHER_SIZE, OUTSIDE, CropView, checked, read_image
 from handvit.geometry.fisheye624 import (
     fisheye624_max_angle,
     fisheye624_project,

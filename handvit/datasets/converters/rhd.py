@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handvit.datasets.converters.converter import RawFrame, Rejection, Unit, View
+from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
 from handvit.datasets.converters.plain_pickle import load_plain_pickle
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.structures import HandSample

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handvit.datasets.converters.converter import RawFrame, Rejection, Unit, View
+from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
+from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, FullFrameView
 from handvit.datasets.converters.handgraph import (
     NUM_FRAMES,
     SPLITS,
     HandGraphConverter,
     crop_camera,
 )
-from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE, FullFrameView
 from handvit.structures.skeleton import BONES
 
 

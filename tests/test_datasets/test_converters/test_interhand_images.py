@@ -1,7 +1,7 @@
 import numpy as np
 
+from handvit.datasets.conversion.converter import Unit
 from handvit.datasets.converters import interhand_images
-from handvit.datasets.converters.converter import Unit
 from handvit.datasets.converters.interhand_images import cut_stretches, image_table, starts_of
 
 COLUMNS = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from handvit.datasets.converters.converter import Rejection
+from handvit.datasets.conversion.converter import Rejection
 from handvit.datasets.converters.projected_labels import BEHIND, label_keypoints, label_mesh
 
 

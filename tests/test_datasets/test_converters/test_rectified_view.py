@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from handvit.datasets.converters.converter import Rejection
+from handvit.datasets.conversion.converter import Rejection
+from handvit.datasets.conversion.view import NO_IMAGE, OTHER_SIZE, OUTSIDE, CropView, FullFrameView
 from handvit.datasets.converters.rectified_view import (
     TOO_NEAR,
     FisheyeCamera,
@@ -17,7 +18,6 @@ from handvit.datasets.converters.rectified_view import (
     smallest_turn,
     turn_labels,
 )
-from handvit.datasets.converters.view import NO_IMAGE, OTHER_SIZE, OUTSIDE, CropView, FullFrameView
 from handvit.datasets.image_codec import decode_image
 from handvit.geometry.fisheye624 import fisheye624_project
 from handvit.hand_models.hand_pair import HandPair

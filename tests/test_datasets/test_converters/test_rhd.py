@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.datasets.converters.rhd import (
     HIDDEN,
     MIN_VISIBLE,
@@ -13,7 +14,6 @@ from handvit.datasets.converters.rhd import (
     RhdConverter,
     load_labels,
 )
-from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.structures.skeleton import BONES
 
 IDS = (7, 0, 41257)  # in the pickle's order, which is not sorted

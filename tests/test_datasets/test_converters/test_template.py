@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.datasets.converters.template import BAD_RECORD, TemplateConverter, to_points
-from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.datasets.shard_reader import ShardReader
 
 NUM_FRAMES = 2

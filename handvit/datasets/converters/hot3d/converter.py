@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handvit.datasets.converters.converter import Rejection, Unit
+from handvit.datasets.conversion.converter import Rejection, Unit
 from handvit.datasets.converters.hot3d.clips import STREAMS, WHERE, Clip, ClipArchive, list_clips
 from handvit.datasets.converters.hot3d.labels import HandShapes, label_hand
 from handvit.datasets.converters.hot3d.records import (

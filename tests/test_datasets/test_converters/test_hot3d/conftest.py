@@ -12,9 +12,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from handvit.datasets.converters.hot3d import Hot3dConverter
+from handvit.datasets.conversion.view import CropView
+from handvit.datasets.converters.hot3d.converter import Hot3dConverter
 from handvit.datasets.converters.rectified_view import RectifiedView
-from handvit.datasets.converters.view import CropView
 from handvit.geometry.rasterizer import rasterize
 from handvit.hand_models.mano_conversion import root_to_transl
 

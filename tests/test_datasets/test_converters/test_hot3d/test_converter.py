@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from handvit.datasets.converters.converter import Rejection, Unit
+from handvit.datasets.conversion.converter import Rejection, Unit
+from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, OTHER_SIZE, CropView
 from handvit.datasets.converters.hot3d import converter as hot3d
 from handvit.datasets.converters.hot3d.converter import box_overlap
 from handvit.datasets.converters.rectified_view import FisheyeCamera
-from handvit.datasets.converters.view import BAD_IMAGE, NO_IMAGE, OTHER_SIZE, CropView
 from handvit.datasets.image_codec import decode_image
 from handvit.datasets.shard_reader import ShardReader
 from handvit.geometry.rasterizer import rasterize

@@ -1,0 +1,1 @@
+"""Carry converters out: their contract, views, shards, reports and command line."""

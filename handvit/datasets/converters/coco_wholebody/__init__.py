@@ -1,0 +1,1 @@
+"""Convert the hands of COCO-WholeBody."""

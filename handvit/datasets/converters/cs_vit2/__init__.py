@@ -1,0 +1,1 @@
+"""Convert CS-ViT2's shards."""

@@ -1,0 +1,1 @@
+"""Convert HO3D v2 and v3."""

@@ -1,0 +1,1 @@
+"""Convert InterHand2.6M."""
