@@ -1,10 +1,12 @@
 """Fixtures that several test folders share."""
 
 import importlib.util
+import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -52,6 +54,18 @@ def load_tool() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def write_python2_pickle() -> Callable[..., None]:
+    """Return ``write(path, content, protocol=2)``: a pickle such as Python 2 wrote."""
+
+    def write(path: Path, content: Any, protocol: int = 2) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            _Python2Pickler(file, protocol).dump(content)
+
+    return write
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +135,41 @@ def make_batch() -> Callable[..., HandBatch]:
         return HandBatch(*(_stack(field) for field in zip(*hands, strict=True)))
 
     return make
+
+
+class _Python2Pickler(pickle._Pickler):
+    """Write pickles the way Python 2 and the NumPy and SciPy of its days did."""
+
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+    renamed: ClassVar = {
+        "numpy._core.multiarray": "numpy.core.multiarray",
+        "scipy.sparse._csc": "scipy.sparse.csc",
+        "builtins": "__builtin__",
+        "copyreg": "copy_reg",
+    }
+
+    def save_bytes(self, value: bytes) -> None:
+        """Write an 8-bit string."""
+        if self.bin:
+            self.write(b"T" + struct.pack("<i", len(value)) + value)
+        else:
+            self.write(b"S" + repr(value).encode()[1:] + b"\n")
+
+    def save_str(self, value: str) -> None:
+        """Write text as an 8-bit string, too."""
+        self.save_bytes(value.encode("latin1"))
+
+    def save_global(self, value: Any, name: str | None = None) -> None:
+        """Write the name that the object had then."""
+        module = self.renamed.get(value.__module__, value.__module__)
+        self.write(f"c{module}\n{name or value.__qualname__}\n".encode())
+        self.memoize(value)
+
+    dispatch[bytes] = save_bytes
+    dispatch[str] = save_str
+    dispatch[type] = save_global
+    dispatch[type(len)] = save_global
+    dispatch[type(lambda: None)] = save_global
 
 
 def _make_sample(

@@ -1,9 +1,8 @@
 import pickle
-import struct
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,41 +14,6 @@ from handvit.hand_models.mano_pickle import load_mano_pickle
 
 def _keep(self: Any, **state: Any) -> None:
     self.__dict__.update(state)
-
-
-class Python2Pickler(pickle._Pickler):
-    """Write pickles the way Python 2 and the NumPy and SciPy of its days did."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
-    renamed: ClassVar = {
-        "numpy._core.multiarray": "numpy.core.multiarray",
-        "scipy.sparse._csc": "scipy.sparse.csc",
-        "builtins": "__builtin__",
-        "copyreg": "copy_reg",
-    }
-
-    def save_bytes(self, value: bytes) -> None:
-        """Write an 8-bit string."""
-        if self.bin:
-            self.write(b"T" + struct.pack("<i", len(value)) + value)
-        else:
-            self.write(b"S" + repr(value).encode()[1:] + b"\n")
-
-    def save_str(self, value: str) -> None:
-        """Write text as an 8-bit string, too."""
-        self.save_bytes(value.encode("latin1"))
-
-    def save_global(self, value: Any, name: str | None = None) -> None:
-        """Write the name that the object had then."""
-        module = self.renamed.get(value.__module__, value.__module__)
-        self.write(f"c{module}\n{name or value.__qualname__}\n".encode())
-        self.memoize(value)
-
-    dispatch[bytes] = save_bytes
-    dispatch[str] = save_str
-    dispatch[type] = save_global
-    dispatch[type(len)] = save_global
-    dispatch[type(_keep)] = save_global
 
 
 @pytest.fixture
@@ -107,12 +71,6 @@ def mano_content(chumpy: ModuleType, arrays: dict[str, np.ndarray]) -> dict[str,
     }
 
 
-def dump_python2(content: Any, path: Path, protocol: int) -> Path:
-    with open(path, "wb") as file:
-        Python2Pickler(file, protocol).dump(content)
-    return path
-
-
 def check_equal(path: Path, expected: dict[str, np.ndarray]) -> None:
     arrays = load_mano_pickle(path)
     assert tuple(arrays) == ARRAY_KEYS
@@ -121,10 +79,11 @@ def check_equal(path: Path, expected: dict[str, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2])
-def test_python2_file_with_chumpy(chumpy, tmp_path, protocol, monkeypatch):
+def test_python2_file_with_chumpy(chumpy, tmp_path, protocol, monkeypatch, write_python2_pickle):
     expected = openhand_arrays()
     content = mano_content(chumpy, expected)
-    path = dump_python2(content, tmp_path / "MANO_RIGHT.pkl", protocol)
+    path = tmp_path / "MANO_RIGHT.pkl"
+    write_python2_pickle(path, content, protocol)
     for module in ("chumpy", "chumpy.ch", "chumpy.reordering"):
         monkeypatch.delitem(sys.modules, module)
     check_equal(path, expected)

@@ -2,38 +2,12 @@ import io
 import os
 import pickle
 import struct
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
 from handvit.datasets.converters.plain_pickle import load_plain_npy, load_plain_pickle
-
-
-class Python2Pickler(pickle._Pickler):
-    """Write protocol 2 the way Python 2 did: all text as 8-bit strings, NumPy's old names."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
-
-    def save_bytes(self, value: bytes) -> None:
-        """Write an 8-bit string."""
-        self.write(b"T" + struct.pack("<i", len(value)) + value)
-
-    def save_str(self, value: str) -> None:
-        """Write text as an 8-bit string, too."""
-        self.save_bytes(value.encode("latin1"))
-
-    def save_global(self, value: Any, name: str | None = None) -> None:
-        """Write the name that the object had then."""
-        module = value.__module__.replace("numpy._core", "numpy.core")
-        self.write(f"c{module}\n{name or value.__qualname__}\n".encode())
-        self.memoize(value)
-
-    dispatch[bytes] = save_bytes
-    dispatch[str] = save_str
-    dispatch[type] = save_global
-    dispatch[type(len)] = save_global
-    dispatch[type(lambda: None)] = save_global
 
 
 class Call:
@@ -73,10 +47,9 @@ def check_labels(content: dict) -> None:
     assert type(content["nested"][1]) is tuple
 
 
-def test_python2_pickle(tmp_path):
+def test_python2_pickle(tmp_path, write_python2_pickle):
     path = tmp_path / "0000.pkl"
-    with path.open("wb") as file:
-        Python2Pickler(file, 2).dump(LABELS)
+    write_python2_pickle(path, LABELS)
     assert b"cnumpy.core.multiarray\n_reconstruct" in path.read_bytes()
     assert b"_codecs" not in path.read_bytes()
     check_labels(load_plain_pickle(path))

@@ -1,6 +1,5 @@
 import json
 import pickle
-import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,38 +20,13 @@ IDS = (7, 0, 41257)  # in the pickle's order, which is not sorted
 RHD_ORDER = [0, *(4 * finger + joint for finger in range(5) for joint in (4, 3, 2, 1))]
 
 
-class Python2Pickler(pickle._Pickler):
-    """Write text and array contents as the 8-bit strings of Python 2."""
-
-    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012
-
-    def save_bytes(self, value: bytes) -> None:
-        """Write an 8-bit string."""
-        self.write(b"T" + struct.pack("<i", len(value)) + value)
-
-    def save_str(self, value: str) -> None:
-        """Write text as an 8-bit string, too."""
-        self.save_bytes(value.encode("latin1"))
-
-    dispatch[bytes] = save_bytes
-    dispatch[str] = save_str
-
-
-def write_pickle(path, content) -> None:
-    """Write protocol 2, with the names that NumPy's functions had then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        Python2Pickler(file, 2).dump(content)
-    path.write_bytes(path.read_bytes().replace(b"cnumpy._core.", b"cnumpy.core."))
-
-
 @pytest.fixture(scope="module")
 def world(make_world):
     return make_world(num_frames=len(IDS), size=(320, 320), world_is_camera=True)
 
 
 @pytest.fixture
-def raw(tmp_path, world, write_picture):
+def raw(tmp_path, world, write_picture, write_python2_pickle):
     """Raw files in their published layout; ``raw.edit(function)`` changes the annotations."""
     folder, camera = tmp_path / "RHD_published_v2" / "training", world.cameras[0]
     content = {}
@@ -67,11 +41,11 @@ def raw(tmp_path, world, write_picture):
             "K": camera.matrix.astype(np.float32),
         }
     path = folder / "anno_training.pickle"
-    write_pickle(path, content)
+    write_python2_pickle(path, content)
 
     def edit(change) -> None:
         change(content)
-        write_pickle(path, content)
+        write_python2_pickle(path, content)
 
     return SimpleNamespace(root=folder.parent, folder=folder, path=path, edit=edit)
 
@@ -162,8 +136,8 @@ def test_hostile_pickle_runs_nothing(raw, tmp_path):
         ({3: {"uv_vis": np.zeros((21, 3))}}, r"id 3: uv_vis is no array of shape \(42, 3\)"),
     ],
 )
-def test_pickles_of_another_layout_are_refused(tmp_path, content, message):
-    write_pickle(tmp_path / "anno_training.pickle", content)
+def test_pickles_of_another_layout_are_refused(tmp_path, content, message, write_python2_pickle):
+    write_python2_pickle(tmp_path / "anno_training.pickle", content)
     with pytest.raises(ValueError, match=rf"anno_training\.pickle: {message}"):
         load_labels(tmp_path / "anno_training.pickle")
 
@@ -194,7 +168,7 @@ def test_tool_writes_the_same_bytes_with_any_number_of_workers(raw, load_tool, m
     assert len(tars[0]) == 2 and tars[0] == tars[1]
 
 
-def test_real_data(shared_data, tmp_path, collect):
+def test_real_data(shared_data, tmp_path, collect, write_python2_pickle):
     """Lay three real pictures out as RHD does; their labels were published in millimetres."""
     published = json.loads((shared_data / "rhd" / "test_rhd.json").read_bytes())
     cameras = {image["id"]: image["cam_param"] for image in published["images"]}
@@ -212,7 +186,7 @@ def test_real_data(shared_data, tmp_path, collect):
         }
         image = (shared_data / "rhd" / f"{number:05d}.png").read_bytes()
         (folder / "color" / f"{number:05d}.png").write_bytes(image)
-    write_pickle(folder / "anno_evaluation.pickle", content)
+    write_python2_pickle(folder / "anno_evaluation.pickle", content)
     samples, rejected = collect(RhdConverter(tmp_path, split="evaluation", view=FullFrameView()))
     assert len(samples) == 3 and {item.reason for item in rejected} == {HIDDEN}
     for sample in samples.values():

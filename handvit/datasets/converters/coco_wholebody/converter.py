@@ -14,6 +14,7 @@ from handvit.datasets.converters.coco_wholebody.annotations import (
     CocoImage,
     load_annotations,
 )
+from handvit.datasets.converters.guessed_camera import guessed_camera
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 
@@ -98,11 +99,6 @@ class CocoWholeBodyConverter:
             keypoints_img=np.where(valid[:, None], keypoints[:, :2], 0.0),
             keypoints_img_valid=valid,
         )
-
-
-def guessed_camera(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a focal length of the longer side and a central principal point, (2,) px each."""
-    return np.full(2, float(max(size))), (np.array(size) - 1) / 2
 
 
 def hand_bbox(box_xywh: np.ndarray, keypoints_img: np.ndarray) -> np.ndarray:

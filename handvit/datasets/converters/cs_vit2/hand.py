@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handvit.datasets.converters.coco_wholebody.converter import guessed_camera
 from handvit.datasets.converters.cs_vit2.plan import METRES_PER_UNIT
+from handvit.datasets.converters.guessed_camera import guessed_camera
 from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_assets import HandAsset
 from handvit.hand_models.mano_conversion import add_mean_pose

@@ -11,9 +11,9 @@ from handvit.datasets.converters.coco_wholebody.converter import (
     NO_KEYPOINTS,
     NOT_FINITE,
     CocoWholeBodyConverter,
-    guessed_camera,
     hand_bbox,
 )
+from handvit.datasets.converters.guessed_camera import guessed_camera
 
 IMAGE_IDS = (391895, 25, 139)  # in the file's order, which is not sorted
 PEOPLE = (1100, 1200)  # two persons in each image, from two seeds

@@ -1,9 +1,8 @@
 import json
 import pickle
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,45 +16,6 @@ FLIP = np.array([1.0, -1.0, -1.0])
 #: Where each of HO3D's joints (wrist, index, middle, pinky, ring, thumb, tips) is in our order.
 HO3D_ORDER = [0, 5, 6, 7, 9, 10, 11, 17, 18, 19, 13, 14, 15, 1, 2, 3, 4, 8, 12, 16, 20]
 SUFFIX = {"v2": "png", "v3": "jpg"}
-
-
-class Python2Pickler(pickle._Pickler):
-    """Write protocol 2 the way Python 2 did: all text as 8-bit strings, NumPy's old names."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
-
-    def save_bytes(self, value: bytes) -> None:
-        """Write an 8-bit string."""
-        self.write(b"T" + struct.pack("<i", len(value)) + value)
-
-    def save_str(self, value: str) -> None:
-        """Write text as an 8-bit string, too."""
-        self.save_bytes(value.encode("latin1"))
-
-    def save_global(self, value: Any, name: str | None = None) -> None:
-        """Write the name that the object had then."""
-        module = value.__module__.replace("numpy._core", "numpy.core")
-        self.write(f"c{module}\n{name or value.__qualname__}\n".encode())
-        self.memoize(value)
-
-    dispatch[bytes] = save_bytes
-    dispatch[str] = save_str
-    dispatch[type] = save_global
-    dispatch[type(len)] = save_global
-    dispatch[type(lambda: None)] = save_global
-
-
-def dump(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        Python2Pickler(file, 2).dump(content)
-
-
-def edit(path: Path, **changes: Any) -> None:
-    """Change fields of a label file."""
-    with path.open("rb") as file:
-        content = pickle.load(file, encoding="latin1")
-    dump(path, {**content, **changes})
 
 
 def train_meta(hand: Any, camera: Any) -> dict[str, Any]:
@@ -112,7 +72,7 @@ class Raw:
 
 
 @pytest.fixture(scope="module")
-def make_raw(make_world, write_picture, tmp_path_factory):
+def make_raw(make_world, write_picture, write_python2_pickle, tmp_path_factory):
     """Return ``make(version, split, ...)``: frames 7 to 9 of two sequences, frame 6 unlisted."""
 
     def make(version: str, split: str, *, fingertips: str = "ho3d", frames: int = 3) -> Raw:
@@ -134,10 +94,10 @@ def make_raw(make_world, write_picture, tmp_path_factory):
                 picture = world.picture(frame, camera)
                 write_picture(folder / "rgb" / f"{number}.{SUFFIX[version]}", picture)
                 meta = META[split](world.hands[frame]["right"], camera)
-                dump(folder / "meta" / f"{number}.pkl", meta)
+                write_python2_pickle(folder / "meta" / f"{number}.pkl", meta)
                 lines.append(f"{sequence}/{number}")
             write_picture(folder / "rgb" / f"0006.{SUFFIX[version]}", picture)
-            dump(folder / "meta" / "0006.pkl", dict.fromkeys(meta))
+            write_python2_pickle(folder / "meta" / "0006.pkl", dict.fromkeys(meta))
         lines.reverse()  # neither sequences nor frames are in order
         (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
         return Raw(root, worlds, {split: lines})
@@ -261,6 +221,18 @@ def test_info_says_what_is_known_and_assumed(train_raw):
     assert "nominal 30 Hz" in info.source
 
 
+@pytest.fixture
+def edit(write_python2_pickle):
+    """Return ``edit(path, field=value, ...)``: it changes a label file."""
+
+    def change(path: Path, **changes: Any) -> None:
+        with path.open("rb") as file:
+            content = pickle.load(file, encoding="latin1")
+        write_python2_pickle(path, {**content, **changes})
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -269,7 +241,9 @@ def test_info_says_what_is_known_and_assumed(train_raw):
         ({"handPose": np.zeros(48)}, "MANO does not give handJoints3D"),
     ],
 )
-def test_frames_that_cannot_be_labelled_are_counted_with_their_file(raw, collect, changes, reason):
+def test_frames_that_cannot_be_labelled_are_counted_with_their_file(
+    raw, collect, edit, changes, reason
+):
     path = raw.root / "train" / "SM2" / "meta" / "0007.pkl"
     edit(path, **changes)
     samples, (rejection,) = collect(convert_train(raw.root))
@@ -289,7 +263,7 @@ def test_images_that_are_missing_or_broken_are_counted(raw, collect):
         assert str(image) in rejection.where
 
 
-def test_train_without_any_labels_is_an_error(raw):
+def test_train_without_any_labels_is_an_error(raw, edit):
     for line in raw.lines["train"]:
         sequence, number = line.split("/")
         edit(raw.root / "train" / sequence / "meta" / f"{number}.pkl", handPose=None)
