@@ -30,15 +30,21 @@ def tiny_dinov2(tmp_path_factory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def clips_root(make_shards) -> str:
+    """Folder of a data set whose tracks are long enough for the clips of every recipe."""
+    return str(make_shards(num_frames=8))
+
+
 @pytest.fixture
-def load(shards_root, tiny_dinov2, monkeypatch):
+def load(clips_root, tiny_dinov2, monkeypatch):
     """Read a recipe; data, weights and MANO, which users bring, are replaced by small ones."""
     monkeypatch.syspath_prepend(ROOT)
 
     def replace(node: Any) -> None:
         if isinstance(node, ConfigDict | dict):
             if "data_root" in node:
-                node["data_root"] = str(shards_root)
+                node["data_root"] = clips_root
                 node.pop("indices", None)
             if node.get("type") == "ManoLayer":
                 node["source"] = "openhand"

@@ -1,24 +1,40 @@
 """Store hands in shards and serve them as batches: format, readers, mixing, sampling."""
 
 from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.draw_orders import (
+    BalancedOrder,
+    OneClipPerTrack,
+    ShuffledOrder,
+    StoredOrder,
+)
 from handvit.datasets.hand_clip_dataset import HandClip, HandClipDataset
 from handvit.datasets.hand_collate import hand_collate
 from handvit.datasets.infinite_sampler import InfiniteMixtureSampler
 from handvit.datasets.mixture_dataset import MixtureDataset
+from handvit.datasets.row_filter import RowFilter
+from handvit.datasets.row_selection import NoClipError
 from handvit.datasets.shard_index import ShardError, ShardIndex
 from handvit.datasets.shard_reader import ShardReader
 from handvit.datasets.shard_writer import ShardWriter, finalize, is_finished, write_shard
+from handvit.datasets.streaming_clip_dataset import StreamingClipDataset
 
 __all__ = [
+    "BalancedOrder",
     "DatasetInfo",
     "HandClip",
     "HandClipDataset",
     "InfiniteMixtureSampler",
     "MixtureDataset",
+    "NoClipError",
+    "OneClipPerTrack",
+    "RowFilter",
     "ShardError",
     "ShardIndex",
     "ShardReader",
     "ShardWriter",
+    "ShuffledOrder",
+    "StoredOrder",
+    "StreamingClipDataset",
     "finalize",
     "hand_collate",
     "is_finished",

@@ -1,7 +1,7 @@
 """Serve clips of one hand from a data set folder."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +10,14 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from handvit.datasets.clip_index import ClipIndex
+from handvit.datasets.frame_stack import FrameStack, LooseFrames
 from handvit.datasets.image_codec import decode_image
+from handvit.datasets.row_filter import Filter, rows_passing
+from handvit.datasets.row_selection import rows_of, rows_with_history
 from handvit.datasets.shard_index import ShardError
 from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.stored_samples import StoredSample, StoredSamples
+from handvit.datasets.track_order import NO_ROW
 from handvit.registry import DATASETS
 from handvit.structures import HandSample
 
@@ -20,9 +25,17 @@ from handvit.structures import HandSample
 class HandClip(NamedTuple):
     """Hold T frames of one hand in their order; the last is the one to predict."""
 
-    samples: list[HandSample]  # (T,)
+    samples: Sequence[HandSample]  # (T,)
     images: list[np.ndarray]  # (T,) of (H, W, 3) uint8 RGB
     frame_valid: np.ndarray  # (T,) bool: false where the track had no frame and another stands in
+
+
+class ClipBatch(list[HandClip]):
+    """Hold B clips whose images were put into one ``FrameStack``; ``hand_collate`` knows it."""
+
+    def __init__(self, clips: Iterable[HandClip], frames: FrameStack) -> None:
+        super().__init__(clips)
+        self.frames = frames
 
 
 @DATASETS.register_module()
@@ -36,6 +49,10 @@ class HandClipDataset(Dataset):
         max_frame_gap: seconds without a frame after which a track counts as new.
         indices: frames to predict: the first so many, or a list of rows; ``None`` for all. What
             came before them stays available as history.
+        row_filter: config of a filter (or a built one) such as ``RowFilter``: frames to predict
+            among those.
+        min_valid_frames: predict only frames whose clip has so many real ones; ``clip_length`` for
+            full clips.
         max_bad_samples: how many different clips may be unreadable (in each worker process); each
             is logged and replaced by the next one.
     """
@@ -48,6 +65,8 @@ class HandClipDataset(Dataset):
         stride: int = 1,
         max_frame_gap: float = 0.5,
         indices: int | Sequence[int] | None = None,
+        row_filter: dict | Filter | None = None,
+        min_valid_frames: int = 1,
         max_bad_samples: int = 0,
     ) -> None:
         for name, value in (("clip_length", clip_length), ("stride", stride)):
@@ -57,9 +76,9 @@ class HandClipDataset(Dataset):
         self.clip_length = clip_length
         self.stride = stride
         self.max_bad_samples = max_bad_samples
-        self._rows = _select_rows(indices, len(self.reader))
         self._bad: set[int] = set()
         self._clips = self._index_clips(max_frame_gap)
+        self._rows = self._select_rows(indices, row_filter, min_valid_frames)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -77,6 +96,10 @@ class HandClipDataset(Dataset):
         """Index rows of the predicted frames, (len,) INDEX_DTYPE, for samplers and reports."""
         return self.reader.index.rows[self._rows]
 
+    def column(self, name: str) -> np.ndarray:
+        """Return one column of ``columns`` without touching the others, (len,)."""
+        return self.reader.index.rows[name][self._rows]
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -86,24 +109,48 @@ class HandClipDataset(Dataset):
         Raises:
             ShardError: names shard and key of what cannot be read.
         """
+        return self.read_clip(index, LooseFrames(), 0)
+
+    def __getitems__(self, indices: Sequence[int]) -> ClipBatch:
+        """Return several clips; torch's loader calls this rather than ``__getitem__``."""
+        frames = FrameStack(len(indices) * self.clip_length)
+        clips = [self.read_clip(index, frames, clip) for clip, index in enumerate(indices)]
+        return ClipBatch(clips, frames)
+
+    def read_clip(self, index: int, frames: FrameStack | LooseFrames, clip: int) -> HandClip:
+        """Return the clip that ends in frame ``index``, with its images at a place in ``frames``.
+
+        Args:
+            clip: which clip of the batch it is to be.
+
+        Raises:
+            ShardError: names shard and key of what cannot be read.
+        """
         while True:
             if index not in self._bad:
                 try:
-                    return self._read_clip(int(self._rows[index]))
+                    return self._read_clip(int(self._rows[index]), frames, clip)
                 except ShardError as error:
                     self._count_bad(index, error)
             index = (index + 1) % len(self)
 
-    def _read_clip(self, last_row: int) -> HandClip:
+    def _read_clip(self, last_row: int, frames: FrameStack | LooseFrames, clip: int) -> HandClip:
         rows, frame_valid = self._clips.clip(last_row, self.clip_length, self.stride)
-        frames = {row: self._read_frame(row) for row in dict.fromkeys(rows.tolist())}
-        samples, images = zip(*(frames[row] for row in rows.tolist()), strict=True)
-        return HandClip(list(samples), list(images), frame_valid)
+        stored, images = {}, {}
+        for t, row in enumerate(rows.tolist()):
+            if row not in stored:  # where history is missing a row comes several times
+                stored[row], image = self._read_frame(row)
+                images[row] = frames.put(clip * self.clip_length + t, image)
+        return HandClip(
+            StoredSamples([stored[row] for row in rows.tolist()]),
+            [images[row] for row in rows.tolist()],
+            frame_valid,
+        )
 
-    def _read_frame(self, row: int) -> tuple[HandSample, np.ndarray]:
-        sample = self.reader.read_sample(row)
+    def _read_frame(self, row: int) -> tuple[StoredSample, np.ndarray]:
+        stored = self.reader.read_stored(row)
         try:
-            return sample, decode_image(sample.image, sample.image_size)
+            return stored, decode_image(stored.image, stored.image_size)
         except ValueError as error:
             raise ShardError(f"{self.reader.describe(row)}: {error}") from error
 
@@ -122,26 +169,33 @@ class HandClipDataset(Dataset):
         )
 
     def _index_clips(self, max_frame_gap: float) -> ClipIndex:
-        rows = self.reader.index.rows
-        clips = ClipIndex(rows["track"], rows["frame_time"], max_frame_gap=max_frame_gap)
-        if self.clip_length > 1 and clips.ambiguous_row >= 0:
-            row = clips.ambiguous_row
+        index = self.reader.index
+        row = index.order.ambiguous_row
+        if self.clip_length > 1 and row != NO_ROW:
             raise ShardError(
                 f"{self.reader.describe(row)}: track"
-                f" {self.reader.index.track_names[rows['track'][row]].decode()!r} has two frames at"
-                f" {rows['frame_time'][row]} s, so they have no order; convert the data set with"
-                " real frame times, or one sequence for each single image, or use clip_length=1"
+                f" {index.track_names[index.rows['track'][row]].decode()!r} has two frames at"
+                f" {index.rows['frame_time'][row]} s, so they have no order; convert the data set"
+                " with real frame times, or one sequence for each single image, or use"
+                " clip_length=1"
             )
-        return clips
+        return ClipIndex(index, max_frame_gap=max_frame_gap)
 
-
-def _select_rows(indices: int | Sequence[int] | None, num_rows: int) -> np.ndarray:
-    """Return the rows of ``indices``, (num_selected,) int64."""
-    if indices is None:
-        return np.arange(num_rows)
-    rows = np.arange(indices) if isinstance(indices, int) else np.asarray(indices, np.int64)
-    if not len(rows) or rows.min() < 0 or rows.max() >= num_rows:
-        raise ValueError(
-            f"indices: {indices} does not select from the {num_rows} frames of the data set"
-        )
-    return rows
+    def _select_rows(
+        self,
+        indices: int | Sequence[int] | None,
+        row_filter: dict | Filter | None,
+        min_valid_frames: int,
+    ) -> np.ndarray:
+        """Return the rows of the frames to predict, (len,)."""
+        if not 1 <= min_valid_frames <= self.clip_length:
+            raise ValueError(
+                f"min_valid_frames: {min_valid_frames} must be 1 to clip_length={self.clip_length}"
+            )
+        rows, name = rows_of(indices, len(self.reader)), self.reader.info.name
+        if row_filter is not None:
+            rows = rows_passing(row_filter, rows, self.reader.index.rows, dataset_name=name)
+        if min_valid_frames > 1:
+            num_before = self.stride * (min_valid_frames - 1)
+            rows = rows_with_history(rows, self._clips, num_before=num_before, dataset_name=name)
+        return rows

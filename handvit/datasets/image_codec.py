@@ -22,7 +22,7 @@ def image_extension(image: bytes) -> str:
     raise ValueError(f"image: bytes {image[:12]!r}... are neither JPEG, PNG nor WebP")
 
 
-def decode_image(image: bytes, size: tuple[int, int]) -> np.ndarray:
+def decode_image(image: bytes | memoryview, size: tuple[int, int]) -> np.ndarray:
     """Decode to (H, W, 3) uint8 RGB, the pixels as stored: EXIF rotation is not applied.
 
     Args:
@@ -48,7 +48,7 @@ def encoded_size(image: bytes) -> tuple[int, int]:
     return width, height
 
 
-def decode_pixels(image: bytes) -> np.ndarray:
+def decode_pixels(image: bytes | memoryview) -> np.ndarray:
     """Decode to (H, W, 3) uint8 RGB of whatever size the image has, the pixels as stored.
 
     Raises:

@@ -1,15 +1,19 @@
-"""Build the index of a shard, sample by sample or from a finished tar."""
+"""Build index and labels of a shard, sample by sample or from a finished tar."""
 
-import json
 import math
 import tarfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from handvit.atomic_file import atomic_file
 from handvit.datasets.image_codec import IMAGE_EXTENSIONS
-from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex
+from handvit.datasets.label_table import label_table
+from handvit.datasets.record_codec import decode_record
+from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex, labels_path
 from handvit.structures import HandSample
 from handvit.structures.skeleton import WRIST
 
@@ -21,18 +25,23 @@ class IndexBuilder:
 
     def __init__(self) -> None:
         self._rows: list[tuple] = []
+        self._samples: list[HandSample] = []  # without their images
         self._tracks: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, sample: HandSample, *, image: tuple[int, int], record: tuple[int, int]) -> None:
-        """Note a sample and the (offset, size) in bytes of its image and of its record."""
+    def add(self, sample: HandSample, record: bytes, *, image_at: int, record_at: int) -> None:
+        """Note a sample, its encoded record, and where in the tar image and record begin."""
+        self._samples.append(replace(sample, image=b""))
         width, height = sample.bbox_xyxy[2:] - sample.bbox_xyxy[:2]
         self._rows.append(
             (
-                *image,
-                *record,
+                image_at,
+                len(sample.image),
+                record_at,
+                len(record),
+                zlib.crc32(record, zlib.crc32(sample.image)),  # ``build`` adds the label
                 self._tracks.setdefault(sample.track, len(self._tracks)),
                 sample.frame_time,
                 sample.is_right,
@@ -47,14 +56,26 @@ class IndexBuilder:
             )
         )
 
-    def build(self, tar_bytes: int) -> ShardIndex:
-        """Return the index of a tar that is complete at ``tar_bytes``."""
+    def build(self, tar_bytes: int) -> tuple[ShardIndex, np.ndarray]:
+        """Return index and ``label_table`` of a tar that is complete at ``tar_bytes``."""
+        rows, labels = np.array(self._rows, INDEX_DTYPE), label_table(self._samples)
+        rows["checksum"] = [
+            zlib.crc32(label, before)
+            for label, before in zip(labels, rows["checksum"], strict=True)
+        ]
         names = np.array([name.encode() for name in self._tracks], dtype=np.bytes_)
-        return ShardIndex.of_shard(np.array(self._rows, INDEX_DTYPE), names, tar_bytes)
+        return ShardIndex(rows, names, tar_bytes), labels
+
+    def save(self, tar: Path) -> None:
+        """Write labels and index of a complete tar beside it, the index last."""
+        index, labels = self.build(tar.stat().st_size)
+        with atomic_file(labels_path(tar)) as file:
+            np.save(file, labels)
+        index.save(tar)
 
 
-def build_index(tar: Path) -> ShardIndex:
-    """Read a tar from its start to its end and return its index.
+def scan_tar(tar: Path) -> IndexBuilder:
+    """Read a tar from its start to its end and note every sample.
 
     Raises:
         ShardError: names the tar, and the key where one sample is at fault.
@@ -69,12 +90,12 @@ def build_index(tar: Path) -> ShardIndex:
     _check_end(tar)
     if not len(builder):
         raise ShardError(f"{tar}: holds no samples; delete it")
-    return builder.build(tar.stat().st_size)
+    return builder
 
 
 def write_index(tar: Path) -> None:
-    """Build the index of a tar and write it beside the tar."""
-    build_index(tar).save(tar)
+    """Build index and labels of a tar and write them beside the tar."""
+    scan_tar(tar).save(tar)
 
 
 def _grouped(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
@@ -107,15 +128,16 @@ def _add_members(
             f"{where}: has members {sorted(members)}, wants one .json and one image of"
             f" {IMAGE_EXTENSIONS}; write the shard again"
         )
-    image, record = images[0], members["json"]
+    image, record = (archive.extractfile(m).read() for m in (images[0], members["json"]))
     try:
-        sample = HandSample.from_record(json.loads(archive.extractfile(record).read()), b"")
-    except (AttributeError, TypeError, ValueError) as error:
+        sample = decode_record(record, image)
+    except ValueError as error:
         raise ShardError(f"{where}: {error}; write the shard again") from error
     builder.add(
         sample,
-        image=(image.offset_data, image.size),
-        record=(record.offset_data, record.size),
+        record,
+        image_at=images[0].offset_data,
+        record_at=members["json"].offset_data,
     )
 
 

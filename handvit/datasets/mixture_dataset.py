@@ -1,13 +1,17 @@
 """Train on several data sets at once, each with its share."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from handvit.datasets.hand_clip_dataset import HandClip, HandClipDataset
+from handvit.datasets.frame_stack import FrameStack
+from handvit.datasets.hand_clip_dataset import ClipBatch, HandClip, HandClipDataset
+from handvit.datasets.row_selection import NoClipError
 from handvit.registry import DATASETS
 
 
@@ -15,13 +19,24 @@ from handvit.registry import DATASETS
 class MixtureDataset(Dataset):
     """Put data sets one after the other; ``InfiniteMixtureSampler`` draws from them by weight.
 
+    A part may itself be a mixture: a group, such as all egocentric data sets, whose weight is
+    shared out by the weights inside it. A part without a clip of enough frames is left out with a
+    warning, and the others of its group take over its share.
+
     Args:
-        datasets: config blocks of ``HandClipDataset`` (or built ones).
+        datasets: config blocks of ``HandClipDataset`` or ``MixtureDataset`` (or built ones).
         weights: how often to draw from each, in any scale.
+
+    Raises:
+        NoClipError: no part has a clip.
+        ValueError: weights that are none, or parts that do not fit each other.
     """
 
     def __init__(
-        self, datasets: Sequence[dict | HandClipDataset], *, weights: Sequence[float]
+        self,
+        datasets: Sequence["dict | HandClipDataset | MixtureDataset"],
+        *,
+        weights: Sequence[float],
     ) -> None:
         if not datasets or len(datasets) != len(weights):
             raise ValueError(
@@ -31,8 +46,8 @@ class MixtureDataset(Dataset):
             raise ValueError(
                 f"weights: {list(weights)} must be positive; leave a data set out instead of 0"
             )
-        self.datasets = [_build(dataset) for dataset in datasets]
-        self.weights = tuple(weight / sum(weights) for weight in weights)
+        self.datasets, shares = _flatten(_build_parts(datasets, weights))
+        self.weights = tuple(share / sum(shares) for share in shares)
         self.sizes = tuple(len(dataset) for dataset in self.datasets)
         self._ends = np.cumsum(self.sizes)
         self._hand_model = _check_agreement(self.datasets)
@@ -58,12 +73,52 @@ class MixtureDataset(Dataset):
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> HandClip:
+        part, own_index = self._locate(index)
+        return self.datasets[part][own_index]
+
+    def __getitems__(self, indices: Sequence[int]) -> ClipBatch:
+        """Return several clips; torch's loader calls this rather than ``__getitem__``."""
+        frames = FrameStack(len(indices) * self.datasets[0].clip_length)
+        clips = []
+        for clip, index in enumerate(indices):
+            part, own_index = self._locate(index)
+            clips.append(self.datasets[part].read_clip(own_index, frames, clip))
+        return ClipBatch(clips, frames)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Return the part that holds a clip, and the clip's index in it."""
         part = int(np.searchsorted(self._ends, index, side="right"))
-        return self.datasets[part][index - int(self._ends[part]) + self.sizes[part]]
+        return part, index - int(self._ends[part]) + self.sizes[part]
 
 
-def _build(dataset: dict | HandClipDataset) -> HandClipDataset:
-    return DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+def _build_parts(
+    datasets: Sequence[dict | HandClipDataset | MixtureDataset], weights: Sequence[float]
+) -> list[tuple[HandClipDataset | MixtureDataset, float]]:
+    """Build the parts that have clips, each with its weight."""
+    parts, reasons = [], []
+    for dataset, weight in zip(datasets, weights, strict=True):
+        try:
+            part = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        except NoClipError as error:
+            reasons.append(str(error))
+            print_log(f"left out: {error}", logger="current", level=logging.WARNING)
+        else:
+            parts.append((part, weight))
+    if not parts:
+        raise NoClipError(f"no data set of the mixture has a clip: {'; '.join(reasons)}")
+    return parts
+
+
+def _flatten(
+    parts: Sequence[tuple[HandClipDataset | MixtureDataset, float]],
+) -> tuple[list[HandClipDataset], list[float]]:
+    """Replace each mixture by its parts; return the data sets and their weights."""
+    datasets, weights = [], []
+    for part, weight in parts:
+        is_group = isinstance(part, MixtureDataset)
+        datasets += part.datasets if is_group else [part]
+        weights += [weight * share for share in part.weights] if is_group else [weight]
+    return datasets, weights
 
 
 def _check_agreement(datasets: Sequence[HandClipDataset]) -> str | None:

@@ -1,11 +1,11 @@
 """Find samples inside tars without reading the tars.
 
 Beside every ``shard-000000.tar`` lies ``shard-000000.index.npz``: one row a sample with the place
-of its image and record in the tar, and the facts that samplers choose by.
+of its image and record in the tar, and the facts that samplers choose by. ``finalize`` merges them
+into the ``DatasetIndex`` that training opens.
 """
 
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ INDEX_DTYPE = np.dtype(
         ("image_size", "<u4"),  # bytes
         ("record_offset", "<u8"),
         ("record_size", "<u4"),
+        ("checksum", "<u4"),  # CRC-32 of image, record and label, one after the other
         ("track", "<i4"),  # into track_names
         ("frame_time", "<f8"),  # seconds
         ("is_right", "?"),
@@ -41,36 +42,16 @@ class ShardError(ValueError):
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """Hold the rows of one shard, or of all shards of a data set one after the other."""
+    """Hold the rows of one shard."""
 
     rows: np.ndarray  # (N,) INDEX_DTYPE
-    shard: np.ndarray  # (N,) int32: which tar holds the row
     track_names: np.ndarray  # (num_tracks,) UTF-8 bytes, see HandSample.track
-    tar_bytes: np.ndarray  # (num_shards,) int64 size of each tar
-
-    @classmethod
-    def of_shard(cls, rows: np.ndarray, track_names: np.ndarray, tar_bytes: int) -> "ShardIndex":
-        """Make the index of a single tar."""
-        shard = np.zeros(len(rows), np.int32)
-        return cls(rows, shard, track_names, np.array([tar_bytes], np.int64))
-
-    @classmethod
-    def concatenate(cls, indexes: Sequence["ShardIndex"]) -> "ShardIndex":
-        """Join single-shard indexes; a track that spans shards becomes one track."""
-        names, track_ids = np.unique(
-            np.concatenate([index.track_names for index in indexes]), return_inverse=True
-        )
-        lengths = [len(index.rows) for index in indexes]
-        first_track = np.cumsum([0] + [len(index.track_names) for index in indexes[:-1]])
-        rows = np.concatenate([index.rows for index in indexes])
-        rows["track"] = track_ids[rows["track"] + np.repeat(first_track, lengths)]
-        shard = np.repeat(np.arange(len(indexes), dtype=np.int32), lengths)
-        return cls(rows, shard, names, np.concatenate([index.tar_bytes for index in indexes]))
+    tar_bytes: int  # size of the tar
 
     def save(self, tar: Path) -> None:
-        """Write the index of a single shard beside its tar, atomically."""
+        """Write the index beside its tar, atomically."""
         with atomic_file(index_path(tar)) as file:
-            np.savez(file, rows=self.rows, track_names=self.track_names, tar_bytes=self.tar_bytes)
+            np.savez(file, rows=self.rows, track_names=self.track_names, tar_bytes=[self.tar_bytes])
 
     @classmethod
     def load(cls, tar: Path) -> "ShardIndex":
@@ -89,9 +70,32 @@ class ShardIndex:
             raise ShardError(f"{path}: index is not readable ({error}); {REBUILD}") from error
         if rows.dtype != INDEX_DTYPE or rows.ndim != 1:
             raise ShardError(f"{path}: index was written by another version; {REBUILD}")
-        return cls.of_shard(rows, names, int(tar_bytes[0]))
+        return cls(rows, names, int(tar_bytes[0]))
+
+    @classmethod
+    def load_checked(cls, tar: Path) -> "ShardIndex":
+        """Read the index beside a tar and see that the two belong together.
+
+        Raises:
+            ShardError: they do not; names the tar and the fix.
+        """
+        index = cls.load(tar)
+        rows = index.rows
+        if index.tar_bytes != tar.stat().st_size:
+            raise ShardError(f"{tar}: its index belongs to another tar; {REBUILD}")
+        ends = np.maximum(
+            rows["image_offset"] + rows["image_size"], rows["record_offset"] + rows["record_size"]
+        )
+        if (ends > index.tar_bytes).any() or (rows["track"] >= len(index.track_names)).any():
+            raise ShardError(f"{tar}: its index points outside the tar; {REBUILD}")
+        return index
 
 
 def index_path(tar: Path) -> Path:
     """Name the index that belongs to a tar."""
     return tar.with_suffix(".index.npz")
+
+
+def labels_path(tar: Path) -> Path:
+    """Name the ``label_table`` that belongs to a tar."""
+    return tar.with_suffix(".labels.npy")

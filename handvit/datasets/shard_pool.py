@@ -30,14 +30,23 @@ def write_shards(
         ValueError: ``num_workers`` is below 1.
         Exception: whatever ``write_shard`` raised first; shards not yet begun are left out.
     """
-    if num_workers < 1:
-        raise ValueError(f"num_workers: {num_workers} must be 1 or more")
+    check_num_workers(num_workers)
     with _one_thread():
         if num_workers == 1:
             for number in numbers:
                 write_shard(number, report)
         elif numbers:
             _write_in_pool(numbers, write_shard, min(num_workers, len(numbers)), report)
+
+
+def check_num_workers(num_workers: int) -> None:
+    """Refuse a number of processes below 1, for callers that prepare something first.
+
+    Raises:
+        ValueError: it is below 1.
+    """
+    if num_workers < 1:
+        raise ValueError(f"num_workers: {num_workers} must be 1 or more")
 
 
 def _write_in_pool(

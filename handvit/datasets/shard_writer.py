@@ -5,7 +5,6 @@ shards of one data set, and a run that was stopped goes on with the shards not y
 """
 
 import io
-import json
 import tarfile
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 
 from handvit.atomic_file import atomic_file
+from handvit.datasets.dataset_index import DatasetIndex
 from handvit.datasets.dataset_info import DatasetInfo, ShardEntry
 from handvit.datasets.image_codec import image_extension
 from handvit.datasets.index_builder import IndexBuilder
+from handvit.datasets.record_codec import encode_record
 from handvit.datasets.shard_index import ShardError, ShardIndex, index_path
 from handvit.structures import HandSample
 
@@ -44,23 +45,29 @@ def write_shard(root: Path | str, number: int, samples: Iterable[HandSample]) ->
 
 
 def finalize(root: Path | str, info: DatasetInfo, *, num_shards: int | None = None) -> DatasetInfo:
-    """Write ``dataset.json`` over all finished shards in a folder and return what it says.
+    """Merge the indexes of all finished shards in a folder, then write ``dataset.json``.
 
     Args:
         num_shards: how many shards there must be, where that is known.
 
     Raises:
         ValueError: no shard, another number of them, or labels that ``info`` does not account for.
+        ShardError: a shard has no index, or one of another tar.
+
+    Returns:
+        what ``dataset.json`` says.
     """
     tars = sorted(Path(root).glob("*.tar"))
     if not tars or (num_shards is not None and len(tars) != num_shards):
         raise ValueError(f"{root}: holds {len(tars)} shards, want {num_shards or 'at least one'}")
-    entries = []
+    entries, indexes = [], []
     for tar in tars:
-        index = ShardIndex.load(tar)
+        index = ShardIndex.load_checked(tar)
         if info.hand_model is None and index.rows["mano_valid"].any():
             raise ValueError(f"{tar}: holds MANO parameters; say in hand_model what they belong to")
-        entries.append(ShardEntry(tar.name, len(index.rows), int(index.tar_bytes[0])))
+        entries.append(ShardEntry(tar.name, len(index.rows), index.tar_bytes))
+        indexes.append(index)
+    DatasetIndex.merge(entries, indexes).save(Path(root))
     info = replace(info, shards=tuple(entries))
     info.save(root)
     return info
@@ -157,12 +164,12 @@ class _OpenShard:
         key = f"{self.number:06d}{len(self):06d}"
         try:
             extension = image_extension(sample.validate().image)
-            record = json.dumps(sample.to_record(), separators=(",", ":"), allow_nan=False)
+            record = encode_record(sample)
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(f"sample {sample.sample_id!r}: {error}") from error
-        image_span = self._add_member(f"{key}.{extension}", sample.image)
-        record_span = self._add_member(f"{key}.json", record.encode())
-        self._index.add(sample, image=image_span, record=record_span)
+        image_at = self._add_member(f"{key}.{extension}", sample.image)
+        record_at = self._add_member(f"{key}.json", record)
+        self._index.add(sample, record, image_at=image_at, record_at=record_at)
 
     def __exit__(
         self,
@@ -172,14 +179,14 @@ class _OpenShard:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
         if kind is None:
-            self._index.build(self.path.stat().st_size).save(self.path)
+            self._index.save(self.path)
 
-    def _add_member(self, name: str, content: bytes) -> tuple[int, int]:
-        """Append a member without any trace of when and by whom; return its offset and size."""
+    def _add_member(self, name: str, content: bytes) -> int:
+        """Append a member without any trace of when and by whom; return where it begins."""
         member = tarfile.TarInfo(name)
         member.size = len(content)
         self._tar.addfile(member, io.BytesIO(content))
-        return self._tar.offset - _padded(len(content)), len(content)
+        return self._tar.offset - _padded(len(content))
 
 
 def _padded(size: int) -> int:

@@ -3,28 +3,32 @@
 from typing import Any
 
 from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import IterableDataset
 
 from handvit.registry import LOOPS
 
 
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
-    """Tell the sampler where to start, where MMEngine loads and discards every old batch.
+    """Tell the data where to start, where MMEngine loads and discards every old batch.
 
-    Needs a sampler with ``set_start``, such as ``InfiniteMixtureSampler``.
+    Needs a sampler with ``set_start``, such as ``InfiniteMixtureSampler``, or a stream with it,
+    such as ``StreamingClipDataset``.
     """
 
     def __init__(self, runner: Runner, dataloader: dict[str, Any], **schedule: Any) -> None:
         """Build MMEngine's loop.
 
         Raises:
-            ValueError: the sampler cannot be told where to start.
+            ValueError: the sampler or stream cannot be told where to start.
         """
         super().__init__(runner, dataloader, **schedule)
-        if not hasattr(self.dataloader.sampler, "set_start"):
+        is_stream = isinstance(self.dataloader.dataset, IterableDataset)
+        self._order = self.dataloader.dataset if is_stream else self.dataloader.sampler
+        if not hasattr(self._order, "set_start"):
             raise ValueError(
-                f"train_dataloader.sampler: {type(self.dataloader.sampler).__name__} cannot resume;"
-                " use dict(type='InfiniteMixtureSampler')"
+                f"train_dataloader: {type(self._order).__name__} cannot resume; use"
+                " sampler=dict(type='InfiniteMixtureSampler')"
             )
 
     def run(self) -> None:
@@ -45,7 +49,7 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
 
     def _skip_seen_data(self) -> None:
         """Restart the data stream at the current iteration."""
-        self.dataloader.sampler.set_start(self._iter * self.dataloader.batch_size)
+        self._order.set_start(self._iter, batch_size=self.dataloader.batch_size)
         self.dataloader_iterator = type(self.dataloader_iterator)(self.dataloader)
 
     def _is_time_to_validate(self) -> bool:

@@ -2,11 +2,24 @@ import numpy as np
 import pytest
 
 from handvit.datasets.clip_index import ClipIndex
+from handvit.datasets.dataset_index import DatasetIndex
+from handvit.datasets.dataset_info import ShardEntry
+from handvit.datasets.shard_index import INDEX_DTYPE, ShardIndex
+
+
+def _clips(track, frame_time, max_frame_gap):
+    rows = np.zeros(len(track), INDEX_DTYPE)
+    rows["track"], rows["frame_time"] = track, frame_time
+    names = np.array([f"{number}" for number in range(max(track) + 1)], np.bytes_)
+    shard = ShardEntry("shard-000000.tar", len(rows), 512)
+    index = DatasetIndex.merge([shard], [ShardIndex(rows, names, 512)])
+    return ClipIndex(index, max_frame_gap=max_frame_gap)
+
 
 # Two tracks with their rows mixed up: track 0 is rows 4, 0, 2, 5 in time, with a gap before row 5.
 TRACK = np.array([0, 1, 0, 1, 0, 0])
 TIME = np.array([0.1, 0.0, 0.2, 0.1, 0.0, 1.0])
-CLIPS = ClipIndex(TRACK, TIME, max_frame_gap=0.5)
+CLIPS = _clips(TRACK, TIME, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +44,7 @@ def test_hand_made_clips(last_row, length, stride, rows, valid):
 
 def test_gap_is_between_stored_frames_so_stride_does_not_matter():
     times = np.arange(5) * 0.4
-    clips = ClipIndex(np.zeros(5, int), times, max_frame_gap=0.5)
+    clips = _clips(np.zeros(5, int), times, 0.5)
     rows, valid = clips.clip(4, 3, 2)
     assert rows.tolist() == [0, 2, 4] and valid.all()
 
@@ -39,7 +52,7 @@ def test_gap_is_between_stored_frames_so_stride_does_not_matter():
 def test_agrees_with_a_plain_search():
     rng = np.random.default_rng(0)
     track, time = rng.integers(0, 4, 60), rng.permutation(60) / 10
-    clips = ClipIndex(track, time, max_frame_gap=0.7)
+    clips = _clips(track, time, 0.7)
     for row in range(60):
         before = np.flatnonzero((track == track[row]) & (time <= time[row]))
         history = before[np.argsort(-time[before])]  # latest first
@@ -49,10 +62,3 @@ def test_agrees_with_a_plain_search():
         rows, valid = clips.clip(row, 3, 2)
         assert rows.tolist() == expected[:1] * (3 - len(expected)) + expected
         assert valid.sum() == len(expected) and valid[-1]
-
-
-def test_frames_at_one_time_are_reported():
-    assert CLIPS.ambiguous_row == -1
-    times = np.array([0.0, 0.0, 0.5, 0.5])
-    assert ClipIndex(np.array([0, 1, 0, 1]), times, max_frame_gap=1).ambiguous_row == -1
-    assert ClipIndex(np.array([0, 1, 1, 1]), times, max_frame_gap=1).ambiguous_row in (2, 3)

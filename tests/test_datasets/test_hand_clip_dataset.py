@@ -1,3 +1,7 @@
+import os
+import re
+import shutil
+
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader
@@ -117,7 +121,7 @@ def test_frames_without_an_order_are_refused_for_clips_only(tmp_path, make_sampl
 def test_unreadable_image_names_shard_and_key(make_shards):
     root = make_shards()
     _spoil_image(root, "000001000003")
-    with pytest.raises(ShardError, match=r"shard-000001.tar: key '000001000003'.*not decode"):
+    with pytest.raises(ShardError, match=r"shard-000001.tar: key '000001000003'.*damaged"):
         HandClipDataset(root)[13]
 
 
@@ -169,3 +173,125 @@ def test_workers_give_what_the_main_process_gives(shards_root, method, num_worke
         assert (actual.image == expected.image).all()
         assert (actual.labels.mano.hand_pose == expected.labels.mano.hand_pose).all()
         assert (actual.labels.frame_time == expected.labels.frame_time).all()
+
+
+def _flip_a_bit_of_each_image(root):
+    reader = HandClipDataset(root).reader
+    with (root / "shard-000001.tar").open("r+b") as file:
+        for row in range(10, 20):
+            middle = int(reader.index.rows["image_offset"][row]) + 300
+            file.seek(middle)
+            (old,) = file.read(1)
+            file.seek(middle)
+            file.write(bytes([old ^ 1]))
+
+
+def _truncate(root):
+    os.truncate(root / "shard-000001.tar", 1024)
+
+
+def _delete(root):
+    (root / "shard-000001.tar").unlink()
+
+
+def _swap(root):
+    shutil.copy(root / "shard-000000.tar", root / "shard-000001.tar")
+
+
+def _swap_for_one_of_the_same_size(root):
+    """Images that decode and records that parse, at the very places of the index."""
+    size = (root / "shard-000001.tar").stat().st_size
+    content = (root / "shard-000000.tar").read_bytes()[:size].ljust(size, b"\0")
+    (root / "shard-000001.tar").write_bytes(content)
+
+
+DAMAGES = [
+    _flip_a_bit_of_each_image,
+    _truncate,
+    _delete,
+    _swap,
+    _swap_for_one_of_the_same_size,
+]
+
+
+BEFORE = 32  # samples of the first shard, more than workers load in advance
+
+
+def _ids_around(root, damage, num_workers, max_bad_samples=0):
+    """Return the ids of one epoch after a data set in use was damaged."""
+    dataset = HandClipDataset(root, max_bad_samples=max_bad_samples)
+    order = [*(row % 8 for row in range(BEFORE)), *range(24)]
+    loader = DataLoader(
+        dataset, batch_size=4, sampler=order, collate_fn=hand_collate, num_workers=num_workers
+    )
+    batches = iter(loader)
+    ids = list(next(batches).labels.sample_id)
+    damage(root)
+    try:
+        for batch in batches:
+            ids += batch.labels.sample_id
+    finally:
+        if num_workers:
+            batches._shutdown_workers()  # the garbage collector would wait 10 s for each
+    return ids[BEFORE:]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_during_training_ends_it_and_names_the_shard(make_shards, damage, num_workers):
+    with pytest.raises(ShardError, match=r"shard-000001.tar: "):
+        _ids_around(make_shards(), damage, num_workers)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_samples_are_skipped_and_counted_and_no_batch_is_missing(
+    make_shards, damage, num_workers, tmp_path, monkeypatch
+):
+    log = tmp_path / "log"  # a file, since worker processes write too
+
+    def write(text, **_):
+        with log.open("a") as file:
+            file.write(f"{text}\n")
+
+    monkeypatch.setattr(hand_clip_dataset, "print_log", write)
+    ids = _ids_around(make_shards(), damage, num_workers, max_bad_samples=10)
+    assert len(ids) == 24, "the epoch is as long as ever"
+    good = [_id_of(row) for row in (*range(10), *range(20, 24))]
+    assert set(ids) == set(good)
+    assert ids[:10] + ids[20:] == good, "undamaged samples come where they always do"
+    lines = log.read_text().splitlines()
+    assert 10 <= len(lines) <= 10 * max(1, num_workers)
+    assert all(re.search(r"sample, \d+ of 10 allowed: .*shard-000001.tar", line) for line in lines)
+
+
+def test_nothing_is_skipped_without_damage(make_shards):
+    ids = _ids_around(make_shards(), lambda root: None, 2, max_bad_samples=10)
+    assert ids == [_id_of(row) for row in range(24)]
+
+
+def _id_of(row):
+    track, frame = divmod(row, 6)
+    side = "right" if track % 2 == 0 else "left"
+    return f"tiny/sequence{track // 2}/cam0/{frame:05d}/{side}"
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_more_damage_than_allowed_ends_training(make_shards, num_workers):
+    with pytest.raises(ShardError, match=r"shard-000001.tar: .*more than max_bad_samples=3"):
+        _ids_around(make_shards(), _delete, num_workers, max_bad_samples=3)
+
+
+def test_batches_are_decoded_into_one_memory(shards_root):
+    dataset = HandClipDataset(shards_root, clip_length=3)
+    clips = dataset.__getitems__([0, 4, 15])  # images of one size
+    assert len(clips) == 3
+    for clip, index in zip(clips, (0, 4, 15), strict=True):
+        alone = dataset[index]
+        assert _ids(clip) == _ids(alone)
+        assert (clip.frame_valid == alone.frame_valid).all()
+        for image, expected in zip(clip.images, alone.images, strict=True):
+            np.testing.assert_array_equal(image, expected)
+    batch = hand_collate(clips)
+    assert np.shares_memory(batch.image.numpy(), clips[1].images[-1])
+    assert (batch.image == hand_collate(list(clips)).image).all()

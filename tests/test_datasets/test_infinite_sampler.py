@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from handvit.datasets import infinite_sampler
 from handvit.datasets.hand_clip_dataset import HandClipDataset
+from handvit.datasets.hand_collate import hand_collate
 from handvit.datasets.infinite_sampler import InfiniteMixtureSampler
 from handvit.datasets.mixture_dataset import MixtureDataset
 
@@ -42,7 +44,7 @@ def test_order_depends_on_the_seed_alone(mixture):
 def test_start_equals_skipping(mixture, start):
     whole = _draw(InfiniteMixtureSampler(mixture, seed=0, chunk_size=20), 200)
     sampler = InfiniteMixtureSampler(mixture, seed=0, chunk_size=20)
-    sampler.set_start(start)
+    sampler.set_start(start, batch_size=1)
     assert _draw(sampler, 60) == whole[start : start + 60]
 
 
@@ -52,7 +54,7 @@ def test_ranks_share_the_order_of_one_process(mixture, monkeypatch, start):
     for rank in range(3):
         monkeypatch.setattr(infinite_sampler, "get_dist_info", lambda rank=rank: (rank, 3))
         sampler = InfiniteMixtureSampler(mixture, seed=0, chunk_size=10)
-        sampler.set_start(start)
+        sampler.set_start(start, batch_size=1)
         assert _draw(sampler, 90) == whole[3 * start + rank :: 3][:90]
 
 
@@ -87,11 +89,12 @@ def test_every_part_is_walked_without_repetition(mixture):
 def test_plain_dataset_and_no_shuffling(shards_root):
     dataset = HandClipDataset(shards_root)
     assert len(InfiniteMixtureSampler(dataset, seed=0)) == 24
-    in_order = _draw(InfiniteMixtureSampler(dataset, seed=0, shuffle=False), 50)
+    in_order = _draw(InfiniteMixtureSampler(dataset, seed=0, order={"type": "StoredOrder"}), 50)
     assert in_order == [index % 24 for index in range(50)]
     shuffled = _draw(InfiniteMixtureSampler(dataset, seed=0), 48)
     assert sorted(shuffled[:24]) == sorted(shuffled[24:]) == list(range(24))
     assert shuffled[:24] != shuffled[24:] != list(range(24))
+    assert _draw(InfiniteMixtureSampler(dataset, seed=1), 48) != shuffled
 
 
 def test_seed_is_drawn_when_none_is_given(shards_root):
@@ -112,8 +115,105 @@ def test_runner_builds_the_loader_from_a_config(shards_root):
     with DefaultScope.overwrite_default_scope("handvit"):
         loader = Runner.build_dataloader(loader_config, seed=5)
     assert loader.sampler.seed == 5
-    loader.sampler.set_start(8)
+    loader.sampler.set_start(8, batch_size=1)
     batch = next(iter(loader))
     expected = _draw(InfiniteMixtureSampler(loader.dataset, seed=5), 12)[8:]
     ids = [loader.dataset[index].samples[0].sample_id for index in expected]
     assert batch.labels.sample_id == ids
+
+
+ORDERS = [
+    {"type": "StoredOrder"},
+    {"type": "ShuffledOrder"},
+    {"type": "BalancedOrder", "column": "root_depth", "edges": [0.5, 0.55, 0.6]},
+    {"type": "OneClipPerTrack"},
+]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order["type"])
+def test_every_order_is_a_function_of_seed_and_position(mixture, monkeypatch, order):
+    arguments = {"seed": 6, "order": order, "chunk_size": 40}
+    whole = _draw(InfiniteMixtureSampler(mixture, **arguments), 600)
+    assert _draw(InfiniteMixtureSampler(mixture, **arguments), 600) == whole
+    for rank in range(3):
+        monkeypatch.setattr(infinite_sampler, "get_dist_info", lambda rank=rank: (rank, 3))
+        sampler = InfiniteMixtureSampler(mixture, **arguments)
+        for start in (101, 0, 13):  # backwards too: nothing but the start counts
+            sampler.set_start(start, batch_size=1)
+            assert _draw(sampler, 60) == whole[3 * start + rank :: 3][:60]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order["type"])
+def test_starting_late_costs_no_more_than_starting(mixture, monkeypatch, order):
+    """Counted in the epochs of walks that are laid out, the only work that grows with anything."""
+    sampler = InfiniteMixtureSampler(mixture, seed=0, order=order, chunk_size=40)
+    sampler.set_start(10**12, batch_size=1)
+    laid_out = []
+    lay_out = InfiniteMixtureSampler._epoch
+    monkeypatch.setattr(
+        InfiniteMixtureSampler,
+        "_epoch",
+        lambda self, walk, epoch: (laid_out.append(epoch), lay_out(self, walk, epoch))[1],
+    )
+    _draw(sampler, 40)
+    assert 0 < len(laid_out) <= 2 * 40 + len(sampler.counts)
+
+
+def test_balanced_order_draws_equally_from_the_bins_of_each_part(mixture):
+    edges = [0.5, 0.55, 0.6]
+    order = {"type": "BalancedOrder", "column": "root_depth", "edges": edges}
+    sampler = InfiniteMixtureSampler(mixture, seed=0, order=order, chunk_size=400)
+    indices = np.array(_draw(sampler, 1200))
+    bins = np.digitize(mixture.columns["root_depth"], edges)
+    for part, drawn in enumerate((600, 360, 240)):
+        counts = np.bincount(bins[indices[_part(mixture, indices) == part]])
+        filled = counts[np.unique(bins[mixture.part == part])]
+        assert filled.sum() == counts.sum() == drawn
+        assert np.ptp(filled) <= 3  # a sample a chunk, where the share is no whole number
+    for part in range(3):  # no sample of a bin repeats before all others of the bin came
+        for number in np.unique(bins):
+            members = np.flatnonzero((bins == number) & (mixture.part == part))
+            walk = indices[np.isin(indices, members)]
+            epochs = walk[: len(walk) // max(len(members), 1) * len(members)]
+            assert (np.sort(epochs.reshape(-1, max(len(members), 1))) == members).all()
+
+
+def test_one_clip_per_track_and_epoch(mixture):
+    order = {"type": "OneClipPerTrack"}
+    indices = np.array(_draw(InfiniteMixtureSampler(mixture, seed=0, order=order), 1000))
+    assert len(np.unique(indices)) == len(mixture)  # drawn anew, so that all come in time
+    tracks = mixture.columns["track"][indices]
+    for part, num_tracks in enumerate((2, 4, 1)):
+        walk = tracks[_part(mixture, indices) == part]
+        epochs = np.sort(walk[: len(walk) // num_tracks * num_tracks].reshape(-1, num_tracks))
+        assert (epochs == np.arange(num_tracks)).all()
+
+
+def test_a_bin_too_rare_for_the_chunk(mixture):
+    order = {"type": "BalancedOrder", "column": "root_depth", "edges": [0.5, 0.55, 0.6]}
+    with pytest.raises(ValueError, match=r"one for each bin.*chunk_size=3"):
+        InfiniteMixtureSampler(mixture, seed=0, order=order, chunk_size=3)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order["type"])
+def test_a_resumed_loader_reads_what_follows_and_nothing_else(shards_root, monkeypatch, order):
+    dataset, reads = HandClipDataset(shards_root), []
+    read = dataset.reader.read_stored
+    monkeypatch.setattr(
+        dataset.reader, "read_stored", lambda row: (reads.append(row), read(row))[1]
+    )
+
+    def batches(start, count):
+        reads.clear()
+        sampler = InfiniteMixtureSampler(dataset, seed=1, order=order)
+        sampler.set_start(start, batch_size=4)
+        loader = DataLoader(dataset, batch_size=4, sampler=sampler, collate_fn=hand_collate)
+        return list(islice(loader, count)), list(reads)
+
+    whole, reads_of_whole = batches(0, 12)
+    again, reads_of_again = batches(7, 5)
+    assert reads_of_again == reads_of_whole[28:] and len(reads_of_whole) == 48
+    for expected, actual in zip(whole[7:], again, strict=True):
+        assert actual.labels.sample_id == expected.labels.sample_id
+        assert (actual.image == expected.image).all()
+        assert (actual.labels.keypoints_cam == expected.labels.keypoints_cam).all()

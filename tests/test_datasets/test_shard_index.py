@@ -4,11 +4,11 @@ import pytest
 from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex, index_path
 
 
-def _index(tracks, names, tar_bytes=1024):
+def _index(tracks, names, tar_bytes):
     rows = np.zeros(len(tracks), INDEX_DTYPE)
     rows["track"] = tracks
     rows["root_depth"] = np.nan
-    return ShardIndex.of_shard(rows, np.array(names, np.bytes_), tar_bytes)
+    return ShardIndex(rows, np.array(names, np.bytes_), tar_bytes)
 
 
 def test_round_trip_without_pickle(tmp_path):
@@ -19,17 +19,7 @@ def test_round_trip_without_pickle(tmp_path):
     loaded = ShardIndex.load(tar)
     assert loaded.rows.tobytes() == index.rows.tobytes()
     np.testing.assert_array_equal(loaded.track_names, index.track_names)
-    assert loaded.tar_bytes.tolist() == [4096]
-
-
-def test_concatenation_joins_tracks_that_span_shards():
-    whole = ShardIndex.concatenate(
-        [_index([0, 1], ["long/name", "b"], 10), _index([0, 1, 0], ["b", "a"], 20)]
-    )
-    names = [whole.track_names[track].decode() for track in whole.rows["track"]]
-    assert names == ["long/name", "b", "b", "a", "b"]
-    assert whole.shard.tolist() == [0, 0, 1, 1, 1]
-    assert whole.tar_bytes.tolist() == [10, 20]
+    assert loaded.tar_bytes == 4096
 
 
 def test_missing_broken_and_foreign_indexes_name_the_file_and_the_fix(tmp_path):
@@ -49,3 +39,21 @@ def test_missing_broken_and_foreign_indexes_name_the_file_and_the_fix(tmp_path):
     np.savez(index_path(tar), rows=np.array([{}]), track_names=np.array([b"a"]), tar_bytes=[1])
     with pytest.raises(ShardError, match="allow_pickle=False"):
         ShardIndex.load(tar)
+
+
+def test_index_of_another_tar(tmp_path):
+    tar = tmp_path / "s.tar"
+    tar.write_bytes(bytes(1024))
+    _index([0], ["a"], 1024).save(tar)
+    ShardIndex.load_checked(tar)
+    _index([0], ["a"], 1025).save(tar)
+    with pytest.raises(ShardError, match=r"s.tar: its index belongs to another tar"):
+        ShardIndex.load_checked(tar)
+    _index([1], ["a"], 1024).save(tar)
+    with pytest.raises(ShardError, match=r"s.tar: its index points outside the tar"):
+        ShardIndex.load_checked(tar)
+    index = _index([0], ["a"], 1024)
+    index.rows["image_offset"], index.rows["image_size"] = 1000, 25
+    index.save(tar)
+    with pytest.raises(ShardError, match=r"s.tar: its index points outside the tar"):
+        ShardIndex.load_checked(tar)

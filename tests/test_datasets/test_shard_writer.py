@@ -16,6 +16,7 @@ from handvit.datasets.shard_writer import ShardWriter, finalize, is_finished, wr
 INFO = DatasetInfo(
     name="tiny", split="train", source="random", license="CC0-1.0", hand_model="openhand"
 )
+FIRST_SHARD = [f"shard-000000.{kind}" for kind in ("index.npz", "labels.npy", "tar")]
 
 
 def _files(root):
@@ -114,7 +115,7 @@ def test_exception_leaves_only_the_finished_shards(tmp_path, make_sample):
         for frame in range(3):
             writer.add(make_sample(frame=frame))
         raise KeyError
-    assert sorted(os.listdir(tmp_path)) == ["shard-000000.index.npz", "shard-000000.tar"]
+    assert sorted(os.listdir(tmp_path)) == FIRST_SHARD
     assert is_finished(tmp_path, 0) and not is_finished(tmp_path, 1)
 
 
@@ -137,7 +138,7 @@ def test_killed_writer_leaves_nothing_that_looks_finished(tmp_path, make_sample)
         finalize(tmp_path, INFO)
     write_shard(tmp_path, 0, [make_sample()])
     visible = sorted(name for name in os.listdir(tmp_path) if not name.startswith("."))
-    assert visible == ["shard-000000.index.npz", "shard-000000.tar"]
+    assert visible == FIRST_SHARD
     assert finalize(tmp_path, INFO).num_samples == 1
 
 

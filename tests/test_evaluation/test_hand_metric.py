@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler, sampler
 from mmengine.evaluator import Evaluator
+from mmengine.evaluator import metric as mmengine_metric
 from scipy.spatial.transform import Rotation
 
 from handvit.datasets import HandClipDataset, hand_collate
+from handvit.evaluation import hand_metric
 from handvit.evaluation.hand_metric import HandMetric
 from handvit.evaluation.predictions import PredictionFile
 from handvit.evaluation.summary import summarize
@@ -280,6 +283,30 @@ def test_the_dump_holds_what_was_measured(truth, world, tmp_path):
     matrices = Rotation.from_rotvec(dump.hand_pose.reshape(-1, 3)).as_matrix()
     assert np.allclose(matrices.reshape(21, 15, 3, 3), moved.hand_pose[rows], atol=1e-5)
     assert (dump.frame_time == truth.frame_time).all() and (dump.is_right == truth.is_right).all()
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4, 8, 30])
+@pytest.mark.parametrize("num_hands", [1, 7, 20, 21])
+def test_any_number_of_processes_and_any_remainder(truth, pred, monkeypatch, world_size, num_hands):
+    """Deal out, pad and gather as MMEngine does; every hand counts once."""
+    rows = np.arange(num_hands)
+    results = []
+    for rank in range(world_size):
+        monkeypatch.setattr(sampler, "get_dist_info", lambda rank=rank: (rank, world_size))
+        share = np.array(list(DefaultSampler(rows, shuffle=False)))
+        metric = HandMetric()
+        for start in range(0, len(share), 4):
+            batch = share[start : start + 4]
+            metric.process(make_batch(truth.select(batch)), make_predictions(pred[batch]))
+        results.append(metric.results)
+
+    def collect(own, size, *_):  # one item a process, in turns, cut to size
+        assert len(own) == 1
+        return results[:size]
+
+    monkeypatch.setattr(mmengine_metric, "collect_results", collect)
+    monkeypatch.setattr(hand_metric, "get_world_size", lambda: world_size)
+    assert metric.evaluate(num_hands) == summarize(pred[rows], truth.select(rows))
 
 
 WORKER = """

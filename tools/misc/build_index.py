@@ -1,6 +1,6 @@
-"""Rebuild the indexes of a data set from its tars: ``build_index.py ROOT``.
+"""Rebuild indexes and labels of a data set from its tars: ``build_index.py ROOT``.
 
-For tars that were copied without their indexes, changed, or written by another WebDataset writer.
+For tars that were copied alone, changed, or written by another WebDataset writer.
 ``ROOT/dataset.json`` must exist; its list of shards is written anew.
 """
 

@@ -1,19 +1,35 @@
 # InterHand2.6M, DexYCB, HO3D v3 and HOT3D as single frames; shards under data/shards/.
+train_part = dict(
+    type="HandClipDataset",
+    row_filter=dict(
+        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.01
+    ),
+)
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    sampler=dict(type="InfiniteMixtureSampler"),
+    sampler=dict(
+        type="InfiniteMixtureSampler",
+        # Metres: near and far hands have equal shares, whatever a data set has most of.
+        order=dict(type="BalancedOrder", column="root_depth", edges=[0.3, 0.45, 0.6, 0.8, 1.1]),
+    ),
     collate_fn=dict(type="handvit.hand_collate"),
     dataset=dict(
         type="MixtureDataset",
-        weights=[0.4, 0.2, 0.15, 0.25],
+        weights=[0.75, 0.25],  # seen from outside, egocentric
         datasets=[
-            dict(type="HandClipDataset", data_root="data/shards/interhand26m_train", clip_length=1),
-            dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_train", clip_length=1),
-            dict(type="HandClipDataset", data_root="data/shards/ho3d_v3_train", clip_length=1),
-            dict(type="HandClipDataset", data_root="data/shards/hot3d_train", clip_length=1),
+            dict(
+                type="MixtureDataset",
+                weights=[8, 4, 3],
+                datasets=[
+                    dict(train_part, data_root="data/shards/interhand26m_train"),
+                    dict(train_part, data_root="data/shards/dexycb_s0_train"),
+                    dict(train_part, data_root="data/shards/ho3d_v3_train"),
+                ],
+            ),
+            dict(train_part, data_root="data/shards/hot3d_train"),
         ],
     ),
 )
@@ -23,7 +39,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
     collate_fn=dict(type="handvit.hand_collate"),
-    dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_val", clip_length=1),
+    dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_val"),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(

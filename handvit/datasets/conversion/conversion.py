@@ -22,7 +22,7 @@ from handvit.datasets.conversion.shard_report import ShardReport, report_path
 from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.folder_claim import claim_folder
 from handvit.datasets.shard_index import index_path
-from handvit.datasets.shard_pool import Report, write_shards
+from handvit.datasets.shard_pool import Report, check_num_workers, write_shards
 from handvit.datasets.shard_writer import finalize, shard_path, write_shard
 from handvit.structures import HandSample
 
@@ -61,6 +61,7 @@ def convert(
         ValueError: the folder holds another data set or finished shards, the disk is too full, or
             nothing could be converted.
     """
+    check_num_workers(num_workers)
     units = converter.units()
     shards = plan_shards(units, part.num_shards)
     wanted = _wanted(part.shard_index, len(shards))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.shard_pool import Report, write_shards
+from handvit.datasets.shard_pool import Report, check_num_workers, write_shards
 from handvit.datasets.shard_writer import finalize, is_finished, write_shard
 from handvit.datasets.synthetic.generator import HandGenerator
 from handvit.datasets.synthetic.plan import SyntheticPlan
@@ -22,8 +22,10 @@ def produce(root: Path, plan: SyntheticPlan, *, num_workers: int, report: Report
         report: called with numbers of new samples; first with those that were there already.
 
     Raises:
-        ValueError: the folder holds something else than a part of this plan.
+        ValueError: ``num_workers`` is below 1, or the folder holds something else than a part of
+            this plan.
     """
+    check_num_workers(num_workers)
     plan.claim(root)
     shards = plan.shards()
     todo = [number for number in range(len(shards)) if not is_finished(root, number)]

@@ -143,6 +143,12 @@ def test_a_full_disk_is_noticed_before_any_work(converter, tmp_path, monkeypatch
     assert not converter.calls
 
 
+def test_no_process_is_noticed_before_any_work(converter, tmp_path):
+    with pytest.raises(ValueError, match="num_workers: 0 must be 1 or more"):
+        _convert(converter, tmp_path / "out", num_workers=0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_units_keep_their_order_and_fill_every_shard():
     units = [Unit(f"u{i}", size) for i, size in enumerate([1, 1, 1, 500, 1, 1, 300, 1])]
     for count in range(1, 9):
