@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.shard_writer import ShardWriter
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.shard_writer import ShardWriter
 from handvit.geometry.boxes import bbox_from_points
 from handvit.geometry.camera import project, unproject
 from handvit.geometry.rotation import axis_angle_to_matrix

@@ -1,6 +1,5 @@
 """Store hands in shards and serve them as batches: format, readers, mixing, sampling."""
 
-from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.draw_orders import (
     BalancedOrder,
     OneClipPerTrack,
@@ -13,9 +12,10 @@ from handvit.datasets.infinite_sampler import InfiniteMixtureSampler
 from handvit.datasets.mixture_dataset import MixtureDataset
 from handvit.datasets.row_filter import RowFilter
 from handvit.datasets.row_selection import NoClipError
-from handvit.datasets.shard_index import ShardError, ShardIndex
-from handvit.datasets.shard_reader import ShardReader
-from handvit.datasets.shard_writer import ShardWriter, finalize, is_finished, write_shard
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.shard_index import ShardError, ShardIndex
+from handvit.datasets.shards.shard_reader import ShardReader
+from handvit.datasets.shards.shard_writer import ShardWriter, finalize, is_finished, write_shard
 from handvit.datasets.streaming_clip_dataset import StreamingClipDataset
 
 __all__ = [

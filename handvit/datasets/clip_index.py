@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handvit.datasets.dataset_index import DatasetIndex
+from handvit.datasets.shards.dataset_index import DatasetIndex
 
 
 class ClipIndex:

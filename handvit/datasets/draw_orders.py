@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from torch.utils.data import Dataset
 
-from handvit.datasets.shard_index import INDEX_DTYPE
+from handvit.datasets.shards.shard_index import INDEX_DTYPE
 from handvit.registry import DATA_SAMPLERS
 
 

@@ -11,13 +11,13 @@ from torch.utils.data import Dataset
 
 from handvit.datasets.clip_index import ClipIndex
 from handvit.datasets.frame_stack import FrameStack, LooseFrames
-from handvit.datasets.image_codec import decode_image
 from handvit.datasets.row_filter import Filter, rows_passing
 from handvit.datasets.row_selection import rows_of, rows_with_history
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_reader import ShardReader
-from handvit.datasets.stored_samples import StoredSample, StoredSamples
-from handvit.datasets.track_order import NO_ROW
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_reader import ShardReader
+from handvit.datasets.shards.stored_samples import StoredSample, StoredSamples
+from handvit.datasets.shards.track_order import NO_ROW
 from handvit.registry import DATASETS
 from handvit.structures import HandSample
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from handvit.datasets.frame_stack import FrameStack
 from handvit.datasets.hand_clip_dataset import ClipBatch, HandClip
-from handvit.datasets.label_table import NUMBERS_DTYPE, number_table
-from handvit.datasets.stored_samples import StoredSamples
+from handvit.datasets.shards.label_table import NUMBERS_DTYPE, number_table
+from handvit.datasets.shards.stored_samples import StoredSamples
 from handvit.geometry.rotation import axis_angle_to_matrix
 from handvit.registry import FUNCTIONS
 from handvit.structures import HandBatch, HandLabels, ManoParams

@@ -12,12 +12,12 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import IterableDataset, get_worker_info
 from webdataset.filters import shuffle
 
-from handvit.datasets.bad_samples import BadSamples
 from handvit.datasets.clip_buffer import ClipBuffer, EncodedClip
 from handvit.datasets.hand_clip_dataset import HandClip
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_stream import ShardStream
+from handvit.datasets.shards.bad_samples import BadSamples
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_stream import ShardStream
 from handvit.registry import DATASETS
 
 #: What an endless stream gives as its length: MMEngine asks for one.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.evaluation.ground_truth import GroundTruth, stack_records
 from handvit.evaluation.predictions import PredictionFile
 from handvit.geometry.rotation import axis_angle_to_matrix

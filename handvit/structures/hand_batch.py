@@ -40,7 +40,7 @@ class HandLabels(NamedTuple):
 class HandBatch(NamedTuple):
     """Pair stored images with their labels, both in the stored image's own camera."""
 
-    image: Tensor  # (B, T, 3, H, W) uint8 RGB, padded at the right and bottom
+    image: Tensor  # (B, T, 3, H, W) uint8 RGB, padded right and below; channels last in memory
     image_size: Tensor  # (B, T, 2) width and height before the padding, px
     labels: HandLabels
 

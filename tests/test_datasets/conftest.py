@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from handvit.datasets.conversion.conversion import Part, convert
 from handvit.datasets.conversion.converter import Converter, Rejection
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.geometry.rasterizer import rasterize, vertex_normals
 from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_conversion import root_to_transl

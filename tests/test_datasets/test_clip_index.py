@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from handvit.datasets.clip_index import ClipIndex
-from handvit.datasets.dataset_index import DatasetIndex
-from handvit.datasets.dataset_info import ShardEntry
-from handvit.datasets.shard_index import INDEX_DTYPE, ShardIndex
+from handvit.datasets.shards.dataset_index import DatasetIndex
+from handvit.datasets.shards.dataset_info import ShardEntry
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, ShardIndex
 
 
 def _clips(track, frame_time, max_frame_gap):

@@ -7,12 +7,12 @@ import pytest
 from torch.utils.data import DataLoader
 
 from handvit.datasets import hand_clip_dataset
-from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.hand_clip_dataset import HandClipDataset
 from handvit.datasets.hand_collate import hand_collate
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_writer import ShardWriter
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_writer import ShardWriter
 from handvit.registry import DATASETS
 
 INFO = DatasetInfo(

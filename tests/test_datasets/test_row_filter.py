@@ -4,7 +4,7 @@ import pytest
 from handvit.datasets import row_filter
 from handvit.datasets.hand_clip_dataset import HandClipDataset
 from handvit.datasets.row_filter import RowFilter, rows_passing
-from handvit.datasets.shard_index import INDEX_DTYPE
+from handvit.datasets.shards.shard_index import INDEX_DTYPE
 from handvit.registry import FUNCTIONS
 
 

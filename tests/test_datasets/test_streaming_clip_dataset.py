@@ -7,12 +7,13 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from handvit.datasets import bad_samples, streaming_clip_dataset
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets import streaming_clip_dataset
 from handvit.datasets.hand_clip_dataset import HandClipDataset
 from handvit.datasets.hand_collate import hand_collate
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_writer import ShardWriter
+from handvit.datasets.shards import bad_samples
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_writer import ShardWriter
 from handvit.datasets.streaming_clip_dataset import ENDLESS, StreamingClipDataset
 from handvit.registry import DATASETS
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.evaluation.data_labels import read_ground_truth, read_mano, rows_of, sort_by_id
 from handvit.evaluation.predictions import PredictionFile, PredictionHeader
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.evaluation import (
     ConstantPredictor,
     PredictionFile,

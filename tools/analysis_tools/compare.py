@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from handvit.atomic_file import atomic_file
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.evaluation import (
     ConstantPredictor,
     GroundTruth,

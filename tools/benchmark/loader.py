@@ -26,11 +26,11 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from handvit.datasets import DatasetInfo, HandClip, HandClipDataset, ShardWriter, hand_collate
 from handvit.datasets.clip_index import ClipIndex
-from handvit.datasets.dataset_index import DatasetIndex
-from handvit.datasets.dataset_info import ShardEntry
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.label_table import label_table, to_sample
-from handvit.datasets.shard_index import INDEX_DTYPE, labels_path
+from handvit.datasets.shards.dataset_index import DatasetIndex
+from handvit.datasets.shards.dataset_info import ShardEntry
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.label_table import label_table, to_sample
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, labels_path
 from handvit.structures import HandBatch, HandSample
 
 INFO = DatasetInfo(

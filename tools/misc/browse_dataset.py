@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.structures import HandSample
 from handvit.structures.skeleton import WRIST
 from handvit.visualization import (

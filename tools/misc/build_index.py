@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from handvit.datasets import DatasetInfo, finalize
-from handvit.datasets.index_builder import write_index
+from handvit.datasets.shards.index_builder import write_index
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

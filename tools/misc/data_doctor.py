@@ -19,7 +19,7 @@ from handvit.datasets.doctor.finding import Finding, Status
 from handvit.datasets.doctor.histograms import label_histograms
 from handvit.datasets.doctor.posed_hands import load_hand_models
 from handvit.datasets.doctor.report import build_report
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

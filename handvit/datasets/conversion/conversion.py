@@ -19,11 +19,11 @@ import numpy as np
 from handvit.atomic_file import atomic_file
 from handvit.datasets.conversion.converter import Converter, Rejection, Unit
 from handvit.datasets.conversion.shard_report import ShardReport, report_path
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.folder_claim import claim_folder
-from handvit.datasets.shard_index import index_path
-from handvit.datasets.shard_pool import Report, check_num_workers, write_shards
-from handvit.datasets.shard_writer import finalize, shard_path, write_shard
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.folder_claim import claim_folder
+from handvit.datasets.shards.shard_index import index_path
+from handvit.datasets.shards.shard_pool import Report, check_num_workers, write_shards
+from handvit.datasets.shards.shard_writer import finalize, shard_path, write_shard
 from handvit.structures import HandSample
 
 CLAIM_FILE = "conversion.json"

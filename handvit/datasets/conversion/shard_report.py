@@ -15,7 +15,7 @@ import numpy as np
 
 from handvit.atomic_file import atomic_file
 from handvit.datasets.conversion.converter import Rejection
-from handvit.datasets.shard_writer import shard_path
+from handvit.datasets.shards.shard_writer import shard_path
 from handvit.structures import HandSample
 from handvit.structures.skeleton import BONES
 

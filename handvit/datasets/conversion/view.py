@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from handvit.datasets.conversion.converter import RawFrame, Rejection
-from handvit.datasets.image_codec import decode_pixels, image_extension
+from handvit.datasets.shards.image_codec import decode_pixels, image_extension
 from handvit.structures import HandSample
 
 NO_IMAGE = "image is missing"

@@ -14,8 +14,8 @@ from scipy.io.matlab import MatReadError
 
 from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
 from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.image_codec import encoded_size
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.image_codec import encoded_size
 from handvit.geometry.boxes import bbox_from_points
 from handvit.geometry.camera import project
 from handvit.structures import HandSample

@@ -12,7 +12,7 @@ import numpy as np
 
 from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
 from handvit.datasets.converters.plain_pickle import load_plain_pickle
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 from handvit.structures.skeleton import NUM_KEYPOINTS, RHD_TO_CANONICAL
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, View
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 
 SPLITS = ("train", "val", "test")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from handvit.datasets.doctor.label_table import BadRecord, LabelTable
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.structures import HandSample
 from handvit.structures.skeleton import NUM_KEYPOINTS
 

@@ -30,7 +30,7 @@ from handvit.datasets.doctor.reprojection_checks import (
     check_reprojection,
 )
 from handvit.datasets.doctor.units_check import check_units
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 
 #: About 100 MB of labels and a minute of reading.
 MAX_SAMPLES = 100_000

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.doctor.anatomy import bone_lengths
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures.hand_sample import track_of
 
 #: Known keypoints that make a hand complete enough to judge its size and its bones. Some data sets

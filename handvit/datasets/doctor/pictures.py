@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from handvit.datasets.image_codec import decode_image
+from handvit.datasets.shards.image_codec import decode_image
 from handvit.geometry.camera import project
 from handvit.structures import HandSample
 from handvit.structures.skeleton import WRIST

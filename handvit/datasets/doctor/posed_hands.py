@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handvit.datasets.dataset_info import DatasetInfo
 from handvit.datasets.doctor.label_table import LabelTable
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.geometry.rotation import axis_angle_to_matrix
 from handvit.hand_models import ManoLayer
 from handvit.hand_models.mano_assets import OPENHAND

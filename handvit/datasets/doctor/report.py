@@ -11,7 +11,7 @@ from handvit.datasets.doctor.finding import Finding, Status
 from handvit.datasets.doctor.histograms import label_histograms, plot_histograms
 from handvit.datasets.doctor.label_table import LabelTable
 from handvit.datasets.doctor.pictures import draw_sample
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.visualization import HandReport, tile_images
 
 _TILE, _COLUMNS = 256, 4

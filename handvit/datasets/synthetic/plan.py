@@ -7,8 +7,8 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.folder_claim import claim_folder
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.folder_claim import claim_folder
 from handvit.datasets.synthetic.generator import TrackSpec
 from handvit.datasets.synthetic.scene import SceneLimits
 from handvit.hand_models.mano_assets import OPENHAND

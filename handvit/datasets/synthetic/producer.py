@@ -6,9 +6,9 @@ A shard is the unit of work. What was finished before an interruption is not mad
 from collections.abc import Iterator
 from pathlib import Path
 
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.shard_pool import Report, check_num_workers, write_shards
-from handvit.datasets.shard_writer import finalize, is_finished, write_shard
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.shard_pool import Report, check_num_workers, write_shards
+from handvit.datasets.shards.shard_writer import finalize, is_finished, write_shard
 from handvit.datasets.synthetic.generator import HandGenerator
 from handvit.datasets.synthetic.plan import SyntheticPlan
 from handvit.structures import HandSample

@@ -7,7 +7,7 @@ from handvit.datasets.conversion.command_line import (
 )
 from handvit.datasets.conversion.converter import Unit
 from handvit.datasets.conversion.view import CropView, FullFrameView
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 
 
 class _Converter:

@@ -6,8 +6,8 @@ import pytest
 from handvit.datasets.conversion.conversion import Part, convert, plan_shards
 from handvit.datasets.conversion.converter import Rejection, Unit
 from handvit.datasets.conversion.view import FullFrameView
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.shard_reader import ShardReader
 
 
 class _RandomConverter:

@@ -17,7 +17,7 @@ from handvit.datasets.conversion.view import (
     cut_square,
     square_around,
 )
-from handvit.datasets.image_codec import decode_image
+from handvit.datasets.shards.image_codec import decode_image
 from handvit.structures import HandSample
 
 

@@ -18,7 +18,7 @@ from handvit.datasets.converters.rectified_view import (
     smallest_turn,
     turn_labels,
 )
-from handvit.datasets.image_codec import decode_image
+from handvit.datasets.shards.image_codec import decode_image
 from handvit.geometry.fisheye624 import fisheye624_project
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample

@@ -6,7 +6,7 @@ import pytest
 
 from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.datasets.converters.template import BAD_RECORD, TemplateConverter, to_points
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 
 NUM_FRAMES = 2
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from handvit.datasets.image_codec import decode_image
+from handvit.datasets.shards.image_codec import decode_image
 from handvit.datasets.synthetic import HandGenerator, SceneLimits, TrackSpec
 from handvit.datasets.synthetic.appearance import Lighting
 from handvit.datasets.synthetic.props import wrist_loop

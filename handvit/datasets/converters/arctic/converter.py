@@ -25,7 +25,7 @@ from handvit.datasets.converters.arctic.views import (
     ego_camera,
     static_camera,
 )
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from handvit.datasets.image_codec import decode_image
+from handvit.datasets.shards.image_codec import decode_image
 
 JPEG_QUALITY = 97
 _NOWHERE = -10.0  # px, what lies there is black

@@ -21,7 +21,7 @@ from handvit.datasets.converters.interhand_joints import (
     WorldCamera,
     tight_box,
 )
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 
 SPLITS = ("train", "val", "test")

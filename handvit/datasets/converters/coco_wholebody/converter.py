@@ -15,7 +15,7 @@ from handvit.datasets.converters.coco_wholebody.annotations import (
     load_annotations,
 )
 from handvit.datasets.converters.guessed_camera import guessed_camera
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures import HandSample
 
 SPLITS = ("train", "val")

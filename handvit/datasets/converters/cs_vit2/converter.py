@@ -16,8 +16,8 @@ from handvit.datasets.conversion.view import BAD_IMAGE
 from handvit.datasets.converters.cs_vit2.clips import ARRAYS, Clip, open_clip
 from handvit.datasets.converters.cs_vit2.hand import MANO_POSES, FrameFacts, HandLabeller
 from handvit.datasets.converters.cs_vit2.plan import folder_of, is_single, make_plan
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.image_codec import encoded_size
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.image_codec import encoded_size
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

@@ -20,7 +20,7 @@ from handvit.datasets.converters.dexycb.files import (
     load_sequence,
 )
 from handvit.datasets.converters.dexycb.splits import NUM_SEQUENCES, SPLITS
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.geometry.camera import project
 from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_conversion import add_mean_pose, pca_to_axis_angle, transl_to_root

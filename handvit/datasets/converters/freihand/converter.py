@@ -14,7 +14,7 @@ from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, Vie
 from handvit.datasets.converters.freihand.files import NUM_VERSIONS, load_labels, photo_of
 from handvit.datasets.converters.freihand.mano import place_mano
 from handvit.datasets.converters.projected_labels import label_mesh
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

@@ -23,7 +23,7 @@ from handvit.datasets.converters.ho3d.labels import (
     Ho3dLabels,
     TrainLabels,
 )
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

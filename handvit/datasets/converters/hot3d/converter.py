@@ -24,7 +24,7 @@ from handvit.datasets.converters.rectified_view import (
     FisheyeHand,
     RectifiedView,
 )
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

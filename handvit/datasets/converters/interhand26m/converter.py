@@ -16,7 +16,7 @@ from handvit.datasets.converters.interhand26m.subset import Subset
 from handvit.datasets.converters.interhand26m.times import RELEASES
 from handvit.datasets.converters.interhand_images import cut_stretches
 from handvit.datasets.converters.interhand_joints import SeenJoints, WorldCamera, tight_box
-from handvit.datasets.dataset_info import DatasetInfo
+from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 

@@ -24,7 +24,7 @@ from handvit.datasets.converters.arctic.converter import (
     ArcticConverter,
 )
 from handvit.datasets.converters.arctic.hands import NOT_FINITE, TOO_NEAR, load_hands
-from handvit.datasets.image_codec import decode_pixels
+from handvit.datasets.shards.image_codec import decode_pixels
 
 SEQUENCE = "s05/box_use_01"  # of p1_val and p2_val
 NUM_FRAMES = 24

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from handvit.datasets.converters.arctic.undistortion import Undistortion, largest_radius
-from handvit.datasets.image_codec import decode_pixels
+from handvit.datasets.shards.image_codec import decode_pixels
 
 SIZE = (320, 240)
 INTRINSICS = np.array([[260.0, 0, 163.0], [0, 255.0, 117.0], [0, 0, 1]])

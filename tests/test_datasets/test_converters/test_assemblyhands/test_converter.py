@@ -10,7 +10,7 @@ from handvit.datasets.conversion import view
 from handvit.datasets.conversion.view import CropView, FullFrameView
 from handvit.datasets.converters.assemblyhands import converter as assemblyhands
 from handvit.datasets.converters.assemblyhands.converter import AssemblyHandsConverter
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 
 # Raw joint -> canonical keypoint: fingers thumb to pinky from the tip, then the wrist.
 FROM_TIPS = [4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17, 0]

@@ -12,8 +12,8 @@ from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, OTHER_SIZE, Cr
 from handvit.datasets.converters.hot3d import converter as hot3d
 from handvit.datasets.converters.hot3d.converter import box_overlap
 from handvit.datasets.converters.rectified_view import FisheyeCamera
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.geometry.rasterizer import rasterize
 
 QUEST3_LEFT = Unit("Quest3/clip-002001/1201-1", 3)

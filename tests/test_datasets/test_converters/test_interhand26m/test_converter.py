@@ -12,7 +12,7 @@ from handvit.datasets.converters.interhand26m import converter as interhand26m
 from handvit.datasets.converters.interhand26m.annotations import annotation_path
 from handvit.datasets.converters.interhand26m.converter import InterHandConverter, published_box
 from handvit.datasets.converters.interhand26m.subset import Subset
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.hand_models.mano_conversion import remove_mean_pose
 
 # Raw joint -> canonical keypoint: fingers thumb to pinky from the tip, then the wrist.

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from handvit.datasets.dataset_info import ShardEntry
-from handvit.datasets.shard_index import REBUILD, ShardError, labels_path
+from handvit.datasets.shards.dataset_info import ShardEntry
+from handvit.datasets.shards.shard_index import REBUILD, ShardError, labels_path
 
 
 class OpenShard:

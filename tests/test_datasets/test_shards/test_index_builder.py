@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from handvit.datasets.index_builder import IndexBuilder, scan_tar, write_index
-from handvit.datasets.shard_index import ShardError, ShardIndex
-from handvit.datasets.shard_writer import write_shard
+from handvit.datasets.shards.index_builder import IndexBuilder, scan_tar, write_index
+from handvit.datasets.shards.shard_index import ShardError, ShardIndex
+from handvit.datasets.shards.shard_writer import write_shard
 
 
 def _write_tar(path, members):

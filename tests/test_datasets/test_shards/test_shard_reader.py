@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from handvit.datasets import shard_reader
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_reader import ShardReader
+from handvit.datasets.shards import shard_reader
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_reader import ShardReader
 
 
 def _edit_record(root, row, change):

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from webdataset.gopen import gopen
 from webdataset.tariterators import tarfile_samples
 
-from handvit.datasets.bad_samples import BadSamples
-from handvit.datasets.dataset_info import INFO_FILE, DatasetInfo, ShardEntry
-from handvit.datasets.image_codec import IMAGE_EXTENSIONS
-from handvit.datasets.record_codec import decode_record
-from handvit.datasets.shard_index import ShardError
+from handvit.datasets.shards.bad_samples import BadSamples
+from handvit.datasets.shards.dataset_info import INFO_FILE, DatasetInfo, ShardEntry
+from handvit.datasets.shards.image_codec import IMAGE_EXTENSIONS
+from handvit.datasets.shards.record_codec import decode_record
+from handvit.datasets.shards.shard_index import ShardError
 from handvit.structures import HandSample
 
 _PLACEHOLDER = "{file}"

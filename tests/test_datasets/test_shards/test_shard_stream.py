@@ -6,11 +6,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from handvit.datasets import bad_samples
-from handvit.datasets.bad_samples import BadSamples
-from handvit.datasets.shard_index import ShardError
-from handvit.datasets.shard_reader import ShardReader
-from handvit.datasets.shard_stream import ShardStream
+from handvit.datasets.shards import bad_samples
+from handvit.datasets.shards.bad_samples import BadSamples
+from handvit.datasets.shards.shard_index import ShardError
+from handvit.datasets.shards.shard_reader import ShardReader
+from handvit.datasets.shards.shard_stream import ShardStream
 
 
 def _stream(root):

@@ -4,7 +4,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from handvit.datasets.record_codec import decode_record, encode_record
+from handvit.datasets.shards.record_codec import decode_record, encode_record
 
 
 def test_round_trip_is_exact(make_sample):

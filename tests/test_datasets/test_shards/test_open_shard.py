@@ -3,9 +3,9 @@ import os
 import numpy as np
 import pytest
 
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.open_shard import OpenShard, check_files
-from handvit.datasets.shard_index import ShardError, labels_path
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.open_shard import OpenShard, check_files
+from handvit.datasets.shards.shard_index import ShardError, labels_path
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from handvit.datasets.dataset_index import DatasetIndex
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.open_shard import OpenShard, check_files
-from handvit.datasets.record_codec import decode_record
-from handvit.datasets.shard_index import REBUILD, ShardError
-from handvit.datasets.stored_samples import StoredSample
+from handvit.datasets.shards.dataset_index import DatasetIndex
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.open_shard import OpenShard, check_files
+from handvit.datasets.shards.record_codec import decode_record
+from handvit.datasets.shards.shard_index import REBUILD, ShardError
+from handvit.datasets.shards.stored_samples import StoredSample
 from handvit.structures import HandSample
 
 MAX_OPEN_SHARDS = 32

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from handvit.datasets import stored_samples
-from handvit.datasets.label_table import NUMBERS_DTYPE, label_table, number_table
-from handvit.datasets.stored_samples import StoredSample, StoredSamples
+from handvit.datasets.shards import stored_samples
+from handvit.datasets.shards.label_table import NUMBERS_DTYPE, label_table, number_table
+from handvit.datasets.shards.stored_samples import StoredSample, StoredSamples
 
 
 @pytest.fixture

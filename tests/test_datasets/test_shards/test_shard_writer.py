@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import webdataset
 
-from handvit.datasets.dataset_info import DatasetInfo
-from handvit.datasets.image_codec import decode_image
-from handvit.datasets.shard_reader import ShardReader
-from handvit.datasets.shard_writer import ShardWriter, finalize, is_finished, write_shard
+from handvit.datasets.shards.dataset_info import DatasetInfo
+from handvit.datasets.shards.image_codec import decode_image
+from handvit.datasets.shards.shard_reader import ShardReader
+from handvit.datasets.shards.shard_writer import ShardWriter, finalize, is_finished, write_shard
 
 INFO = DatasetInfo(
     name="tiny", split="train", source="random", license="CC0-1.0", hand_model="openhand"

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from handvit.datasets.mapped_arrays import map_arrays, write_arrays
+from handvit.datasets.shards.mapped_arrays import map_arrays, write_arrays
 
 ARRAYS = {
     "number": np.arange(7, dtype="<i4"),

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from handvit.atomic_file import atomic_file
-from handvit.datasets.image_codec import IMAGE_EXTENSIONS
-from handvit.datasets.label_table import label_table
-from handvit.datasets.record_codec import decode_record
-from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex, labels_path
+from handvit.datasets.shards.image_codec import IMAGE_EXTENSIONS
+from handvit.datasets.shards.label_table import label_table
+from handvit.datasets.shards.record_codec import decode_record
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, ShardError, ShardIndex, labels_path
 from handvit.structures import HandSample
 from handvit.structures.skeleton import WRIST
 

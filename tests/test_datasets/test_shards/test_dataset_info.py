@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from handvit.datasets.dataset_info import DatasetInfo, ShardEntry
+from handvit.datasets.shards.dataset_info import DatasetInfo, ShardEntry
 
 TEXTS = {"name": "tiny", "split": "train", "source": "here", "license": "CC0-1.0"}
 

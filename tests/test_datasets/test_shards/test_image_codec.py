@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handvit.datasets.image_codec import decode_image, encoded_size, image_extension
+from handvit.datasets.shards.image_codec import decode_image, encoded_size, image_extension
 
 RED = np.full((8, 12, 3), (255, 0, 0), np.uint8)  # RGB
 

@@ -91,7 +91,7 @@ def _add_to_counter(count: int) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let torch and OpenCV use one thread: sums come out the same, and small arrays come out faster.
+    """Let torch and OpenCV use one thread: sums come out the same, small arrays faster.
 
     Forked processes inherit it. They cannot set it themselves: OpenCV would wait for ever for the
     threads that were left behind in the parent.

@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from handvit.datasets.label_table import label_table, to_sample
+from handvit.datasets.shards.label_table import label_table, to_sample
 from handvit.structures import HandSample
 
 

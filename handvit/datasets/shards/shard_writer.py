@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 
 from handvit.atomic_file import atomic_file
-from handvit.datasets.dataset_index import DatasetIndex
-from handvit.datasets.dataset_info import DatasetInfo, ShardEntry
-from handvit.datasets.image_codec import image_extension
-from handvit.datasets.index_builder import IndexBuilder
-from handvit.datasets.record_codec import encode_record
-from handvit.datasets.shard_index import ShardError, ShardIndex, index_path
+from handvit.datasets.shards.dataset_index import DatasetIndex
+from handvit.datasets.shards.dataset_info import DatasetInfo, ShardEntry
+from handvit.datasets.shards.image_codec import image_extension
+from handvit.datasets.shards.index_builder import IndexBuilder
+from handvit.datasets.shards.record_codec import encode_record
+from handvit.datasets.shards.shard_index import ShardError, ShardIndex, index_path
 from handvit.structures import HandSample
 
 MAX_SAMPLES = 10_000

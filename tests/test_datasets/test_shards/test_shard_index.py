@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex, index_path
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, ShardError, ShardIndex, index_path
 
 
 def _index(tracks, names, tar_bytes):

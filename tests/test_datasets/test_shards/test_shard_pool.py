@@ -4,7 +4,7 @@ import cv2
 import pytest
 import torch
 
-from handvit.datasets.shard_pool import write_shards
+from handvit.datasets.shards.shard_pool import write_shards
 
 
 def _writer(folder):

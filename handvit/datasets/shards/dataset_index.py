@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from handvit.atomic_file import atomic_file
-from handvit.datasets.dataset_info import ShardEntry
-from handvit.datasets.mapped_arrays import map_arrays, write_arrays
-from handvit.datasets.shard_index import INDEX_DTYPE, REBUILD, ShardError, ShardIndex
-from handvit.datasets.track_order import TrackOrder, sort_tracks
+from handvit.datasets.shards.dataset_info import ShardEntry
+from handvit.datasets.shards.mapped_arrays import map_arrays, write_arrays
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, REBUILD, ShardError, ShardIndex
+from handvit.datasets.shards.track_order import TrackOrder, sort_tracks
 
 INDEX_FILE = "index.npz"
 

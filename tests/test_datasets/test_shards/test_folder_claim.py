@@ -1,6 +1,6 @@
 import pytest
 
-from handvit.datasets.folder_claim import claim_folder
+from handvit.datasets.shards.folder_claim import claim_folder
 
 SETTINGS = {"split": "train", "limits": {"depth": (0.2, 1.2)}}
 

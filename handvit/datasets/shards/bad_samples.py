@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable
 
 from mmengine.logging import print_log
 
-from handvit.datasets.shard_index import ShardError
+from handvit.datasets.shards.shard_index import ShardError
 
 
 class BadSamples:

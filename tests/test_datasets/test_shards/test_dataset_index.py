@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from handvit.datasets.clip_index import ClipIndex
-from handvit.datasets.dataset_index import INDEX_FILE, DatasetIndex
-from handvit.datasets.dataset_info import ShardEntry
-from handvit.datasets.shard_index import INDEX_DTYPE, ShardError, ShardIndex
-from handvit.datasets.track_order import NO_ROW
+from handvit.datasets.shards.dataset_index import INDEX_FILE, DatasetIndex
+from handvit.datasets.shards.dataset_info import ShardEntry
+from handvit.datasets.shards.shard_index import INDEX_DTYPE, ShardError, ShardIndex
+from handvit.datasets.shards.track_order import NO_ROW
 
 SHARDS = (ShardEntry("a.tar", 2, 10), ShardEntry("b.tar", 3, 20))
 

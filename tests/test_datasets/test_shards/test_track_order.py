@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from handvit.datasets.track_order import NO_ROW, sort_tracks
+from handvit.datasets.shards.track_order import NO_ROW, sort_tracks
 
 
 def test_hand_made_order():

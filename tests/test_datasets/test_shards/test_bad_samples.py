@@ -1,8 +1,8 @@
 import pytest
 
-from handvit.datasets import bad_samples
-from handvit.datasets.bad_samples import BadSamples
-from handvit.datasets.shard_index import ShardError
+from handvit.datasets.shards import bad_samples
+from handvit.datasets.shards.bad_samples import BadSamples
+from handvit.datasets.shards.shard_index import ShardError
 
 ERROR = ShardError("shard-7.tar: broken")
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handvit.datasets.label_table import NUMBERS_DTYPE, to_sample
+from handvit.datasets.shards.label_table import NUMBERS_DTYPE, to_sample
 from handvit.structures import HandSample
 
 
