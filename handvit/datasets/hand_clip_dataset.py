@@ -83,13 +83,7 @@ class HandClipDataset(Dataset):
     @property
     def metainfo(self) -> dict[str, Any]:
         """What the data set says of itself."""
-        info = self.reader.info
-        return {
-            "name": info.name,
-            "split": info.split,
-            "hand_model": info.hand_model,
-            "fingertips": info.fingertips,
-        }
+        return self.reader.info.metainfo
 
     @property
     def columns(self) -> np.ndarray:

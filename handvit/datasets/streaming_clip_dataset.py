@@ -100,13 +100,7 @@ class StreamingClipDataset(IterableDataset):
     @property
     def metainfo(self) -> dict[str, Any]:
         """What the data set says of itself."""
-        info = self.stream.info
-        return {
-            "name": info.name,
-            "split": info.split,
-            "hand_model": info.hand_model,
-            "fingertips": info.fingertips,
-        }
+        return self.stream.info.metainfo
 
     def __len__(self) -> int:
         """Return the number of clips of all processes together, ``ENDLESS`` without an end."""

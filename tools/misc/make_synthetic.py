@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             info = produce(args.root, plan, num_workers=args.num_workers, report=bar.update)
     except ValueError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        parser.exit(130, "\ninterrupted; repeat the command to go on\n")
     print(f"{args.root}: {info.num_samples} samples in {len(info.shards)} shards")
 
 

@@ -1,6 +1,6 @@
 """Cut out of a raw image what is stored with a hand: a square crop, or all of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -63,28 +63,21 @@ class CropView:
 
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield a crop for each hand."""
-        image = read_image(frame)
-        if isinstance(image, Rejection):
-            yield image
-            return
-        for hand in frame.hands:
-            problem = check_hand(hand, frame, image.size)
-            yield problem or self._cut(hand, image.pixels)
+        return _finish_hands(frame, self._cut)
 
-    def _cut(self, hand: HandSample, pixels: np.ndarray) -> HandSample:
+    def _cut(self, hand: HandSample, image: RawImage) -> HandSample:
         corner, side = square_around(hand.bbox_xyxy, self.context)
         size = min(side, self.image_size)
         crop = cv2.resize(
-            cut_square(pixels, corner, side), (size, size), interpolation=cv2.INTER_AREA
+            cut_square(image.pixels, corner, side), (size, size), interpolation=cv2.INTER_AREA
         )
         parameters = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
         encoded = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), parameters)[1]
         moved = move_labels(hand, corner, scale=size / side)
-        height, width = pixels.shape[:2]
         edges = [*(corner - 0.5), *(corner + side - 0.5)]
         extra = {
             **hand.extra,
-            "frame_size": [width, height],
+            "frame_size": list(image.size),
             "crop_bbox_xyxy": [float(edge) for edge in edges],
         }
         return replace(moved, image=encoded.tobytes(), image_size=(size, size), extra=extra)
@@ -98,13 +91,10 @@ class FullFrameView:
 
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield it with each hand."""
-        image = read_image(frame)
-        if isinstance(image, Rejection):
-            yield image
-            return
-        for hand in frame.hands:
-            problem = check_hand(hand, frame, image.size)
-            yield problem or replace(hand, image=image.encoded, image_size=image.size)
+        return _finish_hands(
+            frame,
+            lambda hand, image: replace(hand, image=image.encoded, image_size=image.size),
+        )
 
 
 def read_image(frame: RawFrame) -> RawImage | Rejection:
@@ -181,3 +171,15 @@ def move_labels(hand: HandSample, corner: np.ndarray, *, scale: float) -> HandSa
         princpt=move(hand.princpt),
         keypoints_img=np.where(valid, move(hand.keypoints_img), 0.0),
     )
+
+
+def _finish_hands(
+    frame: RawFrame, finish: Callable[[HandSample, RawImage], HandSample]
+) -> Iterator[HandSample | Rejection]:
+    """Read an image and give it to each of its hands that can be stored."""
+    image = read_image(frame)
+    if isinstance(image, Rejection):
+        yield image
+        return
+    for hand in frame.hands:
+        yield check_hand(hand, frame, image.size) or finish(hand, image)

@@ -62,6 +62,16 @@ class DatasetInfo:
             )
 
     @property
+    def metainfo(self) -> dict[str, Any]:
+        """What a data set of MMEngine says of itself."""
+        return {
+            "name": self.name,
+            "split": self.split,
+            "hand_model": self.hand_model,
+            "fingertips": self.fingertips,
+        }
+
+    @property
     def num_samples(self) -> int:
         """Number of samples in all shards."""
         return sum(shard.num_samples for shard in self.shards)

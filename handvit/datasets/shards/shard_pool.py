@@ -1,10 +1,12 @@
 """Write the shards of a data set side by side in several processes."""
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import Synchronized
+from types import FrameType
 
 import cv2
 import torch
@@ -77,7 +79,16 @@ class _Worker:
 
 
 def _start_worker(write_shard: WriteShard, counter: Synchronized) -> None:
+    signal.signal(signal.SIGINT, _stop)
     _Worker.write_shard, _Worker.counter = staticmethod(write_shard), counter
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leave for Ctrl-C without a traceback: the parent gets it too, and says what there is to say.
+
+    What the worker was writing is removed on the way out.
+    """
+    raise SystemExit(128 + number)
 
 
 def _write_in_worker(number: int) -> None:
