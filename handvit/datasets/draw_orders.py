@@ -1,8 +1,8 @@
 """Choose in what order, and how often, the samples of one data set are drawn.
 
-An order divides a data set into walks that share its draws equally. A walk goes through its own
-rows epoch by epoch, and what an epoch looks like depends on nothing but the generator it is given:
-so ``InfiniteMixtureSampler`` can begin anywhere.
+An order divides a data set into walks that share its draws. A walk goes through its own rows epoch
+by epoch, and what an epoch looks like depends on nothing but the generator it is given: so
+``InfiniteMixtureSampler`` can begin anywhere.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ class Walk(Protocol):
     """Go through some samples of a data set, epoch by epoch."""
 
     size: int  # draws in an epoch
+    share: float  # of the draws of its data set; those of all its walks make 1
 
     def epoch(self, rng: np.random.Generator) -> np.ndarray:
         """Return the indices of one epoch in the order to draw them, (size,) int."""
@@ -28,7 +29,7 @@ class DrawOrder(Protocol):
     """Divide a data set into walks; register your own in ``DATA_SAMPLERS``."""
 
     def walks(self, dataset: Dataset) -> Sequence[Walk]:
-        """Return walks that are drawn from equally often."""
+        """Return walks that are drawn from in turn, each by its share."""
 
 
 @DATA_SAMPLERS.register_module()
@@ -61,11 +62,16 @@ class BalancedOrder:
         column: a number of the shard index, see ``INDEX_DTYPE``.
         edges: ascending, in the column's unit; K edges make K + 1 bins, open at both ends. An edge
             belongs to the bin above it.
+        max_boost: draw a bin at most about so many times as often as its number of rows asks for,
+            lest a handful of outliers be learned by heart.
     """
 
-    def __init__(self, *, column: str, edges: Sequence[float]) -> None:
+    def __init__(self, *, column: str, edges: Sequence[float], max_boost: float = 10.0) -> None:
         self.column = column
         self.edges = np.asarray(edges, np.float64)
+        self.max_boost = max_boost
+        if not max_boost >= 1:
+            raise ValueError(f"BalancedOrder: max_boost {max_boost} must be at least 1")
         if not len(edges) or not (np.diff(self.edges) > 0).all():
             raise ValueError(f"BalancedOrder: edges {list(edges)} must ascend, and be at least one")
 
@@ -80,7 +86,11 @@ class BalancedOrder:
         bins[np.isnan(values)] = len(self.edges) + 1
         rows = np.argsort(bins, kind="stable").astype(np.int32)
         parts = np.split(rows, np.cumsum(np.bincount(bins))[:-1])
-        return [_ShuffledWalk(part) for part in parts if len(part)]
+        parts = [part for part in parts if len(part)]
+        natural = np.array([len(part) for part in parts]) / len(rows)
+        shares = np.minimum(1 / len(parts), self.max_boost * natural)
+        shares /= shares.sum()
+        return [_ShuffledWalk(*walk) for walk in zip(parts, shares.tolist(), strict=True)]
 
 
 @DATA_SAMPLERS.register_module()
@@ -96,6 +106,8 @@ class OneClipPerTrack:
 
 
 class _FixedWalk:
+    share = 1.0
+
     def __init__(self, indices: np.ndarray) -> None:
         self.size = len(indices)
         self._indices = indices
@@ -105,8 +117,9 @@ class _FixedWalk:
 
 
 class _ShuffledWalk:
-    def __init__(self, indices: np.ndarray) -> None:
+    def __init__(self, indices: np.ndarray, share: float = 1.0) -> None:
         self.size = len(indices)
+        self.share = share
         self._indices = indices
 
     def epoch(self, rng: np.random.Generator) -> np.ndarray:
@@ -114,6 +127,8 @@ class _ShuffledWalk:
 
 
 class _TrackWalk:
+    share = 1.0
+
     def __init__(self, track: np.ndarray) -> None:
         self._rows = np.argsort(track, kind="stable").astype(np.int32)  # track after track
         _, self._counts = np.unique(track, return_counts=True)

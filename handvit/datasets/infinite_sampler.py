@@ -18,8 +18,8 @@ class InfiniteMixtureSampler(Sampler):
     """Interleave the parts of a mixture by weight and draw from each in the same kind of order.
 
     The index at global position n is a function of (seed, n) alone: rank r of W takes the positions
-    r, r + W, r + 2W, ... Every chunk of positions holds the same number of samples of each walk of
-    each part, in random order; a walk begins its next epoch when all of it was drawn.
+    r, r + W, r + 2W, ... Every chunk of positions holds the same number of samples (at least one) of
+    each walk of each part, in random order; a walk begins its next epoch when all of it was drawn.
 
     Args:
         dataset: a ``MixtureDataset``, or any other data set as its only part.
@@ -46,7 +46,8 @@ class InfiniteMixtureSampler(Sampler):
         self._walks = [walk for of_part in walks for walk in of_part]
         numbers = [len(of_part) for of_part in walks]
         self._first_index = np.repeat(_starts([len(part) for part in parts]), numbers)
-        self.counts = _split_chunk(np.repeat(np.divide(weights, numbers), numbers), chunk_size)
+        shares = np.repeat(weights, numbers) * [walk.share for walk in self._walks]
+        self.counts = _split_chunk(shares, chunk_size)
         self._start = 0
         self._epochs: dict[int, tuple[int, np.ndarray]] = {}  # walk -> number and order of an epoch
 
@@ -114,14 +115,17 @@ def _starts(sizes: Sequence[int]) -> np.ndarray:
 
 
 def _split_chunk(shares: np.ndarray, chunk_size: int) -> tuple[int, ...]:
-    """Share out a chunk by largest remainders."""
+    """Share out a chunk by largest remainders, with at least one draw for each walk."""
+    if len(shares) > chunk_size:
+        raise ValueError(
+            f"chunk_size={chunk_size} has no draw for each of {len(shares)} walks (one for each"
+            " bin of each data set); raise it"
+        )
     exact = shares * chunk_size
     counts = np.floor(exact + 1e-9).astype(int)
     largest = np.argsort(counts - exact, kind="stable")[: chunk_size - counts.sum()]
     counts[largest] += 1
-    if not counts.all():
-        raise ValueError(
-            f"weights: shares {shares.tolist()} (one for each bin of each data set) leave one"
-            f" without a sample in chunk_size={chunk_size}; raise the weight or the chunk_size"
-        )
+    while not counts.all():
+        counts[counts.argmin()] += 1
+        counts[counts.argmax()] -= 1
     return tuple(int(count) for count in counts)

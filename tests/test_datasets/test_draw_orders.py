@@ -42,6 +42,22 @@ def test_balanced_order_has_one_walk_a_bin():
     assert [walk.size for walk in walks] == [1, 2, 2, 2, 2]
 
 
+def test_bins_have_equal_shares_but_none_is_boosted_beyond_the_limit():
+    table = Table(root_depth=np.repeat([0.1, 0.4, 0.9], [989, 10, 1]))
+    edges = [0.3, 0.6]
+    equal = BalancedOrder(column="root_depth", edges=edges, max_boost=1000).walks(table)
+    assert [walk.share for walk in equal] == pytest.approx([1 / 3] * 3)
+    limited = BalancedOrder(column="root_depth", edges=edges, max_boost=10).walks(table)
+    total = 1 / 3 + 0.1 + 0.01
+    assert [walk.share for walk in limited] == pytest.approx(
+        [1 / 3 / total, 0.1 / total, 0.01 / total]
+    )
+    natural = BalancedOrder(column="root_depth", edges=edges, max_boost=1).walks(table)
+    assert natural[1].share == pytest.approx(10 * natural[2].share)
+    with pytest.raises(ValueError, match=r"max_boost 0\.5 must be at least 1"):
+        BalancedOrder(column="root_depth", edges=edges, max_boost=0.5)
+
+
 def test_balanced_order_shuffles_its_bins():
     order = BalancedOrder(column="bbox_size", edges=[10.0])
     _, walk = order.walks(Table(bbox_size=np.arange(60.0)))

@@ -189,9 +189,14 @@ def test_one_clip_per_track_and_epoch(mixture):
         assert (epochs == np.arange(num_tracks)).all()
 
 
-def test_a_bin_too_rare_for_the_chunk(mixture):
+def test_rare_parts_get_one_draw_a_chunk(mixture):
+    rare = MixtureDataset(mixture.datasets, weights=[1, 1e-6, 1])
+    assert InfiniteMixtureSampler(rare, seed=0, chunk_size=10).counts == (4, 1, 5)
+
+
+def test_more_bins_than_draws_in_a_chunk(mixture):
     order = {"type": "BalancedOrder", "column": "root_depth", "edges": [0.5, 0.55, 0.6]}
-    with pytest.raises(ValueError, match=r"one for each bin.*chunk_size=3"):
+    with pytest.raises(ValueError, match=r"chunk_size=3 has no draw for each of \d+ walks"):
         InfiniteMixtureSampler(mixture, seed=0, order=order, chunk_size=3)
 
 

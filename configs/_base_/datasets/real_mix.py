@@ -2,7 +2,7 @@
 train_part = dict(
     type="HandClipDataset",
     row_filter=dict(
-        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.01
+        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.015
     ),
 )
 train_dataloader = dict(

@@ -4,7 +4,7 @@ train_part = dict(
     clip_length=7,
     min_valid_frames=7,
     row_filter=dict(
-        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.01
+        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.015
     ),
 )
 train_dataloader = dict(
