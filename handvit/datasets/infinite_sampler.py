@@ -18,8 +18,9 @@ class InfiniteMixtureSampler(Sampler):
     """Interleave the parts of a mixture by weight and draw from each in the same kind of order.
 
     The index at global position n is a function of (seed, n) alone: rank r of W takes the positions
-    r, r + W, r + 2W, ... Every chunk of positions holds the same number of samples (at least one) of
-    each walk of each part, in random order; a walk begins its next epoch when all of it was drawn.
+    r, r + W, r + 2W, ... Every chunk of positions holds the same number of samples, at least one,
+    of each walk of each part, in random order; a walk begins its next epoch when all of it was
+    drawn.
 
     Args:
         dataset: a ``MixtureDataset``, or any other data set as its only part.
