@@ -45,6 +45,7 @@ FINGERTIP_VERTICES = MappingProxyType(
         "manopth": (745, 317, 444, 556, 673),
         "freihand": (744, 320, 443, 555, 672),
         "ho3d": (744, 333, 444, 555, 672),
+        "honnotate": (745, 320, 444, 555, 657),
     }
 )
 #: Sets that take other vertices on the left hand.

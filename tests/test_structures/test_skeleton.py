@@ -65,6 +65,10 @@ def test_bones_form_five_chains_from_the_wrist():
             assert KEYPOINT_NAMES[parent] == f"{finger}{joint - 1}"
 
 
+def test_tip_vertices_of_the_annotation_of_ho3d():
+    assert FINGERTIP_VERTICES["honnotate"] == (745, 320, 444, 555, 657)
+
+
 @pytest.mark.parametrize("name", FINGERTIP_VERTICES)
 def test_fingertips_are_five_vertices(name):
     tips = np.array(FINGERTIP_VERTICES[name])

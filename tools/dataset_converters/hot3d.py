@@ -2,7 +2,8 @@
 
 SRC holds clip_definitions.json, clip_splits.json, train_aria/ and train_quest3/ with clip-*.tar, as
 in the folder hot3d of https://huggingface.co/datasets/bop-benchmark/datasets. Clips that are not
-downloaded are counted and left out. The labels of the test splits are not public.
+downloaded are counted and left out. The labels of the test splits are not public, so the only split
+is train.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from handvit.datasets.conversion.command_line import (
     run_conversion,
 )
 from handvit.datasets.conversion.converter import View
-from handvit.datasets.converters.hot3d.clips import SPLITS, STREAMS
+from handvit.datasets.converters.hot3d.clips import SPLIT, STREAMS
 from handvit.datasets.converters.hot3d.converter import Hot3dConverter
 from handvit.datasets.converters.rectified_view import RectifiedView
 from handvit.hand_models.hand_pair import HandPair
@@ -31,7 +32,6 @@ def build(args: argparse.Namespace, view: View) -> Hot3dConverter:
     }
     return Hot3dConverter(
         args.source,
-        split=args.split,
         view=RectifiedView(view),
         hands=HandPair.load(args.mano),
         streams=streams,
@@ -41,8 +41,8 @@ def build(args: argparse.Namespace, view: View) -> Hot3dConverter:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Convert one split."""
-    parser = converter_parser(__doc__, splits=SPLITS)
+    """Convert the clips that are there."""
+    parser = converter_parser(__doc__, splits=[SPLIT])
     add_mano_option(parser)
     parser.add_argument("--device", choices=sorted(STREAMS), help="default: both")
     parser.add_argument(

@@ -63,7 +63,7 @@ class SeenJoints(NamedTuple):
 
     points_cam: np.ndarray  # (42, 3) metres
     points_img: np.ndarray  # (42, 2) px
-    cam_valid: np.ndarray  # (42,) bool, known in 3D
+    cam_valid: np.ndarray  # (42,) bool, known in 3D and not behind the camera
     img_valid: np.ndarray  # (42,) bool, known and inside the image
 
     @classmethod
@@ -75,8 +75,10 @@ class SeenJoints(NamedTuple):
         """
         known = joints.joint_valid & (joints.world_coord != NO_POINT).any(1)
         points_cam = camera.to_cam(joints.world_coord * METRES_PER_UNIT)
-        inside = inside & known & (points_cam[:, 2] > 0)
-        return cls(points_cam, camera.project(points_cam), known, inside)
+        # NaN is not behind the camera: it stays valid in 3D, so that the hand is counted as broken.
+        cam_valid = known & ~(points_cam[:, 2] <= 0)
+        img_valid = known & inside & (points_cam[:, 2] > 0)
+        return cls(points_cam, camera.project(points_cam), cam_valid, img_valid)
 
     def inside(self, size: tuple[int, int]) -> "SeenJoints":
         """Return the same joints, those outside an image of this (width, height) not valid in 2D.

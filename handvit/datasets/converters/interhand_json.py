@@ -3,9 +3,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+
+
+class CocoRecord(Protocol):
+    """Take the place of the objects of one list of a COCO file."""
+
+    KEY: ClassVar[str]  # all objects of this list have it, and no others
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "CocoRecord":
+        """Keep what is needed of an object."""
 
 
 def read_json(path: Path, compact: Callable[[dict[str, Any]], Any], *, hint: str) -> dict[str, Any]:
@@ -30,19 +40,29 @@ def read_json(path: Path, compact: Callable[[dict[str, Any]], Any], *, hint: str
 
 
 def read_image_list(
-    path: Path, compact: Callable[[dict[str, Any]], Any], *, hint: str
+    path: Path, image_type: type[CocoRecord], annotation_type: type[CocoRecord], *, hint: str
 ) -> list[tuple[Any, Any]]:
     """Read a COCO file and return pairs of an image and its annotation.
 
     Args:
-        compact: as in ``read_json``; images get an ``id`` from it, annotations an ``image_id``.
+        image_type: of ``images``; has an ``id``.
+        annotation_type: of ``annotations``; has an ``id`` and an ``image_id``.
 
     Raises:
-        ValueError: as ``read_json``, or there are no annotations, or one has no image.
+        ValueError: as ``read_json``, or there are no annotations, or one has no image, or an object
+            lacks the key of its list.
     """
+
+    def compact(record: dict[str, Any]) -> Any:
+        for kind in (image_type, annotation_type):
+            if kind.KEY in record:
+                return kind.of(record)
+        return record
+
     data = read_json(path, compact, hint=hint)
-    if not data.get("images") or not data.get("annotations"):
-        raise ValueError(f"{path}: has no images or no annotations; {hint}")
+    lists = {"images": image_type, "annotations": annotation_type}
+    for name, kind in lists.items():
+        _check_records(f"{path}: {name}", data.get(name), kind, hint)
     images = {image.id: image for image in data["images"]}
     orphans = [entry.id for entry in data["annotations"] if entry.image_id not in images]
     if orphans:
@@ -57,3 +77,12 @@ def numbers(values: Any, shape: tuple[int, ...], dtype: type = np.float64) -> np
         ValueError: these are not so many numbers.
     """
     return np.array(values, dtype).reshape(shape)
+
+
+def _check_records(where: str, records: Any, kind: type[CocoRecord], hint: str) -> None:
+    if not isinstance(records, list) or not records:
+        raise ValueError(f"{where}: want a list of objects, found none; {hint}")
+    for index, record in enumerate(records):
+        if not isinstance(record, kind):
+            found = list(record) if isinstance(record, dict) else type(record).__name__
+            raise ValueError(f"{where}: object {index} lacks {kind.KEY!r}, found {found}; {hint}")

@@ -30,18 +30,6 @@ def load_json_arrays(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.reshape(rows, (len(rows), *shape))
 
 
-def first_json_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the first entry of a JSON list as an array, without reading the others.
-
-    Raises:
-        ValueError: as ``load_json_arrays``, or there is none.
-    """
-    entry = next(json_entries(path), None)
-    if entry is None:
-        raise ValueError(f"{path}: holds no entries")
-    return _to_array(entry, shape, f"{path}: entry 0")
-
-
 def json_entries(path: Path) -> Iterator[list[Any]]:
     """Yield the entries of a JSON list of lists one by one.
 

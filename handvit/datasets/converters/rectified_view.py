@@ -1,11 +1,12 @@
-"""Cut pictures of hands out of fisheye images, as a pinhole camera that looks at them sees them.
+"""Cut pictures of hands out of fisheye images, as a pinhole camera that faces them sees them.
 
 No pinhole image holds what a fisheye lens sees: towards 90 degrees from the optical axis it would
-grow without end. So each hand gets a virtual camera at the lens' place, turned by the smallest
-angle that puts the hand in its middle. Such a turn keeps the hand as upright as it was.
+grow without end. So the hand of each side gets a virtual camera at the lens' place, turned by the
+smallest angle that makes it face where the hand is on average. Such a turn keeps the hand as
+upright as it was. It holds for a whole clip: a camera that followed the hand would hide its motion.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ from handvit.geometry.fisheye624 import (
 from handvit.hand_models.mano_conversion import rotate_global_orient
 from handvit.structures import HandSample
 
-TOO_NEAR = "hand is too near to the lens for a pinhole picture"
-_MIN_COSINE = 0.1  # of the angle between the virtual axis and any part of a hand
+TOO_OBLIQUE = "hand reaches too far from the axis of its pinhole pictures"
+_MIN_COSINE = 0.4  # of the angle between axis and any part of a hand; 66 degrees, 6-fold stretching
 _NOWHERE = -10.0  # px, what lies there is black
 
 
@@ -66,12 +67,18 @@ class FisheyeFrame(NamedTuple):
 
 
 class VirtualCamera(NamedTuple):
-    """Hold the square pinhole camera of one hand."""
+    """Hold the square pinhole camera of one picture."""
 
     rotation: np.ndarray  # (3, 3) from the fisheye camera's axes
     focal: float  # px
     princpt: np.ndarray  # (2,) px
     size: int  # px
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Direction of the picture's middle in the fisheye camera's axes, (3,)."""
+        plane = ((self.size - 1) / 2 - self.princpt) / self.focal
+        return np.append(plane, 1) @ self.rotation
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:
         """Project points given in the fisheye camera's axes, (N, 3) metres -> (N, 2) px."""
@@ -86,11 +93,11 @@ class VirtualCamera(NamedTuple):
 
 @dataclass(frozen=True)
 class RectifiedView:
-    """Store a pinhole picture of each hand in a fisheye image.
+    """Store a pinhole picture of each hand in the fisheye images of a clip.
 
     The picture has the resolution of the image where the hand is, but no larger a side than
     ``crop.image_size``. Predictions move back with the transpose of
-    ``extra["rotation_from_camera"]``.
+    ``extra["rotation_from_camera"]``, which all pictures of a side share.
 
     Args:
         crop: size, context and quality of the pictures.
@@ -106,15 +113,16 @@ class RectifiedView:
                 " out of it; leave the option out"
             )
 
-    @property
-    def bytes_per_sample(self) -> int:
-        """Rough size on disk."""
-        return self.crop.bytes_per_sample
+    def store(self, frames: Sequence[FisheyeFrame]) -> Iterator[HandSample | Rejection]:
+        """Read the images of a clip one after the other and yield a picture of each hand."""
+        axes = mean_rays(hand for frame in frames for hand in frame.hands)
+        for frame in frames:
+            if frame.hands:
+                yield from self._store(frame, axes)
 
-    def store(self, frame: FisheyeFrame) -> Iterator[HandSample | Rejection]:
-        """Read the image once and yield a picture of each hand."""
-        if not frame.hands:
-            return
+    def _store(
+        self, frame: FisheyeFrame, axes: dict[bool, np.ndarray]
+    ) -> Iterator[HandSample | Rejection]:
         image = read_image(RawFrame(frame.where, frame.read, []))
         if isinstance(image, Rejection):
             yield image
@@ -124,11 +132,17 @@ class RectifiedView:
             yield Rejection(OTHER_SIZE, f"{frame.where}: {sizes}")
             return
         for hand in frame.hands:
-            problem = check_hand(hand, frame)
-            yield problem or checked(self._cut(hand, frame.camera, image.pixels))
+            axis = axes[hand.labels.is_right]
+            problem = check_hand(hand, axis, frame)
+            if problem is not None:
+                yield problem
+                continue
+            virtual = look_along(axis, hand.vertices, frame.camera, self.crop)
+            yield checked(self._cut(hand, virtual, frame.camera, image.pixels))
 
-    def _cut(self, hand: FisheyeHand, camera: FisheyeCamera, pixels: np.ndarray) -> HandSample:
-        virtual = look_at(hand.vertices, camera, self.crop)
+    def _cut(
+        self, hand: FisheyeHand, virtual: VirtualCamera, camera: FisheyeCamera, pixels: np.ndarray
+    ) -> HandSample:
         picture = resample(pixels, camera, virtual)
         parameters = [cv2.IMWRITE_JPEG_QUALITY, self.crop.quality]
         encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), parameters)[1]
@@ -153,31 +167,55 @@ class RectifiedView:
         )
 
 
-def check_hand(hand: FisheyeHand, frame: FisheyeFrame) -> Rejection | None:
-    """Return why there can be no picture of a hand."""
+def mean_rays(hands: Iterable[FisheyeHand]) -> dict[bool, np.ndarray]:
+    """Return the mean direction of the hands of each side, ``is_right`` -> unit vector (3,)."""
+    rays: dict[bool, list[np.ndarray]] = {}
+    for hand in hands:
+        ray = _unit(_unit(hand.vertices).mean(0))
+        rays.setdefault(hand.labels.is_right, []).append(ray)
+    return {is_right: _unit(np.mean(side, axis=0)) for is_right, side in rays.items()}
+
+
+def check_hand(hand: FisheyeHand, axis: np.ndarray, frame: FisheyeFrame) -> Rejection | None:
+    """Return why there can be no picture of a hand along an axis, (3,) unit."""
     where = f"{frame.where}: {hand.labels.sample_id}"
     pixels = frame.camera.pixels(hand.vertices)  # (M, 2)
     inside = (pixels >= -0.5) & (pixels <= np.array(frame.camera.size) - 0.5)
     if not inside.all(-1).any():
         return Rejection(OUTSIDE, where)
-    rays = _unit(hand.vertices)
-    cosine = (rays @ _unit(rays.mean(0))).min()
+    cosine = (_unit(hand.vertices) @ axis).min()
     if cosine < _MIN_COSINE:
-        return Rejection(TOO_NEAR, f"{where}: it spans {2 * np.degrees(np.arccos(cosine)):.0f} deg")
+        return Rejection(TOO_OBLIQUE, f"{where}: by {np.degrees(np.arccos(cosine)):.0f} deg")
     return None
 
 
-def look_at(vertices: np.ndarray, camera: FisheyeCamera, crop: CropView) -> VirtualCamera:
-    """Return the camera that looks at a hand, (V, 3) metres in the fisheye camera's axes."""
-    ray = _unit(_unit(vertices).mean(0))
-    rotation = camera.upright @ smallest_turn(ray)
+def look_along(
+    axis: np.ndarray, vertices: np.ndarray, camera: FisheyeCamera, crop: CropView
+) -> VirtualCamera:
+    """Return the camera of a picture with a hand in its middle, seen along an axis.
+
+    Args:
+        axis: (3,) unit vector in the fisheye camera's axes.
+        vertices: of the hand, (V, 3) metres in the fisheye camera's axes.
+    """
+    rotation = camera.upright @ smallest_turn(axis)
     outline = _tangents(vertices @ rotation.T)
     low, high = outline.min(0), outline.max(0)
     extent = float((high - low).max()) * crop.context  # side of the picture at z = 1
-    resolution = fisheye624_resolution(torch.from_numpy(ray), torch.from_numpy(camera.params))
-    size = min(int(np.ceil(extent * float(resolution))), crop.image_size)
+    middle = np.append((low + high) / 2, 1) @ rotation
+    size = min(int(np.ceil(extent * finest_focal(axis, middle, camera))), crop.image_size)
     focal = size / extent
     return VirtualCamera(rotation, focal, (size - 1) / 2 - focal * (low + high) / 2, size)
+
+
+def finest_focal(axis: np.ndarray, ray: np.ndarray, camera: FisheyeCamera) -> float:
+    """Return the focal length at which a picture is as fine as the fisheye image along a ray, px.
+
+    At an angle ``a`` from its axis a picture has at least ``focal / cos(a)`` pixels a radian.
+    """
+    ray = _unit(ray)
+    resolution = fisheye624_resolution(torch.from_numpy(ray), torch.from_numpy(camera.params))
+    return float(resolution) * float(axis @ ray)
 
 
 def smallest_turn(ray: np.ndarray) -> np.ndarray:
@@ -196,8 +234,8 @@ def resample(pixels: np.ndarray, camera: FisheyeCamera, virtual: VirtualCamera) 
     Bilinear, from an image that is shrunk by areas first where it is finer than the picture.
     """
     source = source_pixels(camera, virtual)  # (2, size, size)
-    axis, params = torch.from_numpy(virtual.rotation[2].copy()), torch.from_numpy(camera.params)
-    shrink = min(virtual.focal / float(fisheye624_resolution(axis, params)), 1.0)
+    finest = finest_focal(virtual.rotation[2], virtual.middle, camera)
+    shrink = min(virtual.focal / finest, 1.0)
     margin, size = 2 / shrink, np.array(camera.size)
     low = np.clip(source.min((1, 2)) - margin, 0, size - 1).astype(int)
     high = np.clip(source.max((1, 2)) + margin + 1, low + 1, size).astype(int)

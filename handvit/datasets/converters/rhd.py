@@ -14,7 +14,7 @@ from handvit.datasets.conversion.converter import RawFrame, Rejection, Unit, Vie
 from handvit.datasets.converters.plain_pickle import load_plain_pickle
 from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.structures import HandSample
-from handvit.structures.skeleton import NUM_KEYPOINTS, RHD_TO_CANONICAL
+from handvit.structures.skeleton import NUM_KEYPOINTS, RHD_TO_CANONICAL, WRIST
 
 SPLITS = ("training", "evaluation")
 MIN_VISIBLE = 10
@@ -42,8 +42,8 @@ class RhdLabels(NamedTuple):
 class RhdConverter:
     """Convert a split; every picture is a sequence of its own.
 
-    All keypoints are annotated, hidden ones too. Hands of which hardly anything is visible are
-    left out.
+    All keypoints in front of the camera are annotated, hidden ones too. Hands of which hardly
+    anything is visible are left out.
 
     Args:
         source: ``RHD_published_v2/``.
@@ -90,23 +90,26 @@ class RhdConverter:
         pixels = self._labels.pixels[row, hand][order]  # (21, 2)
         points_cam = self._labels.points_cam[row, hand][order]  # (21, 3)
         where = f"{self._path}: id {number}, {_SIDES[hand]} hand"
-        if self._labels.is_visible[row, hand].sum() < MIN_VISIBLE:
-            return Rejection(HIDDEN, where)
         if not all(np.isfinite(x).all() for x in (pixels, points_cam, intrinsics)):
             return Rejection(NOT_FINITE, where)
+        in_front = points_cam[:, 2] > 0  # (21,)
+        if (self._labels.is_visible[row, hand][order] & in_front).sum() < MIN_VISIBLE:
+            return Rejection(HIDDEN, where)
+        # A hand without its wrist has no place of its own, so nothing of it is known in 3D.
+        cam_valid = in_front & in_front[WRIST]
         return HandSample(
             sample_id=f"rhd/{self._split}-{number:05d}/cam0/0/{_SIDES[hand]}",
             image=b"",
             image_size=(0, 0),
             is_right=_SIDES[hand] == "right",
-            bbox_xyxy=np.concatenate([pixels.min(0), pixels.max(0)]),
+            bbox_xyxy=np.concatenate([pixels[in_front].min(0), pixels[in_front].max(0)]),
             focal=intrinsics[[0, 1], [0, 1]],
             princpt=intrinsics[:2, 2],
             camera_valid=True,
-            keypoints_img=pixels,
-            keypoints_img_valid=np.ones(NUM_KEYPOINTS, bool),
-            keypoints_cam=points_cam,
-            keypoints_cam_valid=np.ones(NUM_KEYPOINTS, bool),
+            keypoints_img=np.where(in_front[:, None], pixels, 0.0),
+            keypoints_img_valid=in_front,
+            keypoints_cam=np.where(cam_valid[:, None], points_cam, 0.0),
+            keypoints_cam_valid=cam_valid,
         )
 
 
@@ -144,10 +147,10 @@ def _info(split: str) -> DatasetInfo:
         split=split,
         source=(
             f"Rendered Handpose Dataset RHD_published_v2, {split}. Synthetic characters whose"
-            " joints are not MANO's: the wrist and the proportions differ. All keypoints count as"
-            " annotated, hidden ones too; hands with fewer than"
-            f" {MIN_VISIBLE} visible keypoints are left out. bbox_xyxy is the tight box of all"
-            " keypoints. Pictures are not in temporal order: each is a sequence of one frame."
+            " joints are not MANO's: the wrist and the proportions differ. All keypoints in front"
+            " of the camera count as annotated, hidden ones too; hands with fewer than"
+            f" {MIN_VISIBLE} visible keypoints are left out. bbox_xyxy is the tight box of all that"
+            " are annotated. Pictures are not in temporal order: each is a sequence of one frame."
         ),
         license="University of Freiburg, research only",
     )

@@ -54,11 +54,12 @@ class TemplateConverter:
 
     def samples(self, unit: Unit) -> Iterator[HandSample | Rejection]:
         """Read the frames of a sequence; what cannot be used is counted, with the file's name."""
+        sequence = f"{self.info.split}-{unit.name}"  # no sequence of another split has this name
         for path in self._frames[unit.name]:
             # (3) Read the labels of a frame, and say where its image is.
             try:
                 frame = json.loads(path.read_bytes())
-                hands = [to_sample(frame, hand, unit.name, path.stem) for hand in frame["hands"]]
+                hands = [to_sample(frame, hand, sequence, path.stem) for hand in frame["hands"]]
             except (OSError, KeyError, TypeError, ValueError) as error:
                 yield Rejection(BAD_RECORD, f"{path}: {error!r}")
                 continue

@@ -63,16 +63,28 @@ def test_what_is_not_known_is_zero_and_not_valid():
     inside = np.ones(42, bool)
     inside[15] = False  # ring1
     labels = SeenJoints.of(raw, camera(), inside).labels(True)
-    assert np.flatnonzero(~labels["keypoints_cam_valid"]).tolist() == [1, 5]
+    assert np.flatnonzero(~labels["keypoints_cam_valid"]).tolist() == [1, 5, 9]
     assert np.flatnonzero(~labels["keypoints_img_valid"]).tolist() == [1, 5, 9, 13]
-    assert not labels["keypoints_cam"][[1, 5]].any()
+    assert not labels["keypoints_cam"][[1, 5, 9]].any()
     assert not labels["keypoints_img"][[1, 5, 9, 13]].any()
 
 
-@pytest.mark.parametrize("is_right", [True, False])
-def test_hand_without_its_wrist_is_not_known_in_3d(is_right):
+def test_joint_that_is_no_number_is_not_taken_for_one_behind_the_camera():
     raw = joints()
-    raw.joint_valid[20 if is_right else 41] = False
+    raw.world_coord[3] = np.nan
+    labels = SeenJoints.of(raw, camera(), np.ones(42, bool)).labels(True)
+    assert labels["keypoints_cam_valid"].all() and not labels["keypoints_img_valid"][1]
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+@pytest.mark.parametrize("is_right", [True, False])
+def test_hand_without_its_wrist_is_not_known_in_3d(is_right, is_behind):
+    raw = joints()
+    wrist = 20 if is_right else 41
+    if is_behind:
+        raw.world_coord[wrist, 2] = -600.0
+    else:
+        raw.joint_valid[wrist] = False
     seen = SeenJoints.of(raw, camera(), np.ones(42, bool))
     labels = seen.labels(is_right)
     assert not labels["keypoints_cam_valid"].any() and not labels["keypoints_cam"].any()

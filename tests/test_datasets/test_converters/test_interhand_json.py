@@ -7,13 +7,25 @@ import pytest
 from handvit.datasets.converters.interhand_json import numbers, read_image_list, read_json
 
 
-class Record(NamedTuple):
+class Image(NamedTuple):
     id: int
-    image_id: int | None
+
+    KEY = "file_name"
+
+    @classmethod
+    def of(cls, record):
+        return cls(record["id"])
 
 
-def compact(record):
-    return Record(record["id"], record.get("image_id")) if "id" in record else record
+class Annotation(NamedTuple):
+    id: int
+    image_id: int
+
+    KEY = "joint_valid"
+
+    @classmethod
+    def of(cls, record):
+        return cls(record["id"], record["image_id"])
 
 
 def test_objects_are_replaced_as_they_are_read(tmp_path):
@@ -56,20 +68,26 @@ def test_missing_file_is_named_with_a_hint(tmp_path):
 
 def test_images_and_annotations_are_paired_by_id(tmp_path):
     path = tmp_path / "a.json"
-    content = {"images": [{"id": 4}, {"id": 2}], "annotations": [{"id": 9, "image_id": 2}]}
-    path.write_text(json.dumps(content))
-    assert read_image_list(path, compact, hint="") == [(Record(2, None), Record(9, 2))]
+    path.write_text(json.dumps({"images": [image(4), image(2)], "annotations": [annotation(2)]}))
+    found = read_image_list(path, Image, Annotation, hint="")
+    assert found == [(Image(2), Annotation(9, 2))]
+
+
+def image(number):
+    return {"id": number, "file_name": "a.jpg"}
+
+
+def annotation(image_id):
+    return {"id": 9, "image_id": image_id, "joint_valid": [1]}
 
 
 @pytest.mark.parametrize(
     "content, message",
     [
-        (
-            {"images": [{"id": 4}], "annotations": [{"id": 9, "image_id": 5}]},
-            "annotation 9 belongs",
-        ),
-        ({"images": [{"id": 4}], "annotations": []}, "has no images or no annotations"),
-        ({"images": [{"id": 4}]}, "has no images or no annotations"),
+        ({"images": [image(4)], "annotations": [annotation(5)]}, "annotation 9 belongs"),
+        ({"images": [image(4)], "annotations": []}, "annotations: want a list of objects"),
+        ({"images": [image(4)]}, "annotations: want a list of objects"),
+        ({"images": {"4": image(4)}}, "images: want a list of objects"),
         ([1, 2], "holds no JSON object"),
     ],
 )
@@ -77,7 +95,28 @@ def test_lists_without_pairs_are_refused(tmp_path, content, message):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=rf"a.json: {message}.*; get it there"):
-        read_image_list(path, compact, hint="get it there")
+        read_image_list(path, Image, Annotation, hint="get it there")
+
+
+@pytest.mark.parametrize(
+    "images, annotations, message",
+    [
+        ([image(4), {"id": 2}], [annotation(4)], r"images: object 1 lacks 'file_name', .*\['id'\]"),
+        (
+            [image(4)],
+            [{"id": 9, "image_id": 4}],
+            r"annotations: object 0 lacks 'joint_valid', .*id'",
+        ),
+        ([annotation(4)], [annotation(4)], r"images: object 0 lacks 'file_name', found Annotation"),
+        ([image(4)], [7], r"annotations: object 0 lacks 'joint_valid', found int"),
+        ([image(4)], [{"id": 9, "joint_valid": [1]}], r"not readable .*image_id"),
+    ],
+)
+def test_objects_that_lack_something_are_refused(tmp_path, images, annotations, message):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
+    with pytest.raises(ValueError, match=rf"a.json: {message}.*; get it there"):
+        read_image_list(path, Image, Annotation, hint="get it there")
 
 
 def test_numbers_may_be_nested_in_any_way():

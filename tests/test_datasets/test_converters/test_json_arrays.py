@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handvit.datasets.converters import json_arrays
-from handvit.datasets.converters.json_arrays import first_json_array, json_entries, load_json_arrays
+from handvit.datasets.converters.json_arrays import json_entries, load_json_arrays
 
 
 @pytest.fixture
@@ -29,14 +29,6 @@ def test_arrays_survive_any_chunk_size(write, monkeypatch, chunk, indent):
 
 def test_no_entries(write):
     assert load_json_arrays(write("[]"), (3, 2)).shape == (0, 3, 2)
-
-
-def test_first_array_needs_no_others(write):
-    np.testing.assert_array_equal(first_json_array(write("[[1, 2], broken"), (2,)), [1.0, 2.0])
-    with pytest.raises(ValueError, match=r"verts\.json: entry 0 has shape"):
-        first_json_array(write("[[1, 2]]"), (3,))
-    with pytest.raises(ValueError, match=r"verts\.json: holds no entries"):
-        first_json_array(write("[]"), (2,))
 
 
 def test_entries_come_one_by_one(write, monkeypatch):

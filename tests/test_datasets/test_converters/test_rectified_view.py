@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,13 +9,14 @@ from scipy.spatial.transform import Rotation
 from handvit.datasets.conversion.converter import Rejection
 from handvit.datasets.conversion.view import NO_IMAGE, OTHER_SIZE, OUTSIDE, CropView, FullFrameView
 from handvit.datasets.converters.rectified_view import (
-    TOO_NEAR,
+    TOO_OBLIQUE,
     FisheyeCamera,
     FisheyeFrame,
     FisheyeHand,
     RectifiedView,
     VirtualCamera,
-    look_at,
+    look_along,
+    mean_rays,
     resample,
     smallest_turn,
     turn_labels,
@@ -73,7 +76,13 @@ def hand_at(vertices):
 def store(pixels, *hands, camera=CAMERA, crop=CropView(384, 2.0)):  # noqa: B008
     encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
     frame = FisheyeFrame("eye.png", lambda: encoded, camera, list(hands))
-    return list(RectifiedView(crop).store(frame))
+    return list(RectifiedView(crop).store([frame]))
+
+
+def look_at(vertices, camera, crop):
+    """The camera of a hand that does not move."""
+    (axis,) = mean_rays([hand_at(vertices)]).values()
+    return look_along(axis, vertices, camera, crop)
 
 
 def test_smallest_turn():
@@ -207,11 +216,63 @@ def test_hands_that_the_lens_does_not_see_are_rejected(ray):
     assert "eye.png: fish/eye/0/0/right" in rejection.where
 
 
+def clip(*rays, is_right=True):
+    """A frame for each place of a hand."""
+    encoded = cv2.imencode(".png", cv2.cvtColor(ramps(), cv2.COLOR_RGB2BGR))[1].tobytes()
+    hands = [hand_at(patch(ray, radius=0.05)) for ray in rays]
+    side = dict(is_right=is_right, sample_id=f"fish/eye/0/0/{'right' if is_right else 'left'}")
+    hands = [hand._replace(labels=replace(hand.labels, **side)) for hand in hands]
+    return [FisheyeFrame("eye.png", lambda: encoded, CAMERA, [hand]) for hand in hands]
+
+
+def test_axes_hold_for_all_frames_of_a_side():
+    rights = clip((-0.4, 0, 1), (0, 0.1, 1), (0.4, -0.1, 1))
+    lefts = clip((0.3, 0.3, 1), (0.5, 0.3, 1), is_right=False)
+    samples = list(RectifiedView(CropView(384, 2.0)).store([*rights, *lefts]))
+    rotations = [np.array(sample.extra["rotation_from_camera"]) for sample in samples]
+    for track, frames in ((rotations[:3], rights), (rotations[3:], lefts)):
+        rays = [frame.hands[0].vertices for frame in frames]
+        rays = [unit(*(ray / np.linalg.norm(ray, axis=1)[:, None]).mean(0)) for ray in rays]
+        np.testing.assert_allclose(track[0][2], unit(*np.mean(rays, axis=0)), atol=1e-12)
+        for rotation in track:
+            np.testing.assert_array_equal(rotation, track[0])
+    assert np.abs(rotations[0] - rotations[3]).max() > 0.1
+    for sample, frame in zip(samples, [*rights, *lefts], strict=True):
+        middle = (sample.bbox_xyxy[:2] + sample.bbox_xyxy[2:]) / 2
+        np.testing.assert_allclose(middle, (sample.image_size[0] - 1) / 2)  # the crop follows
+        back = sample.keypoints_cam @ np.array(sample.extra["rotation_from_camera"])
+        np.testing.assert_allclose(back, frame.hands[0].keypoints, atol=1e-12)
+
+
+def test_pictures_beside_the_axis_are_as_fine_as_the_image():
+    """Across the ray; along the radius they are finer. The lens has 130 px a radian."""
+    camera = CAMERA._replace(params=np.array([130.0, 128.0, 101.0, *[0.0] * 12]))
+    vertices, beside = patch((0, 0, 1), radius=0.02), unit(1, 0, 1)
+    virtual = look_along(beside, vertices, camera, CropView(384, 2.0))
+    bottom, top = virtual.project(np.array([[0, -0.001, 1], [0, 0.001, 1]]))
+    assert np.linalg.norm(top - bottom) / 0.002 == pytest.approx(130, rel=0.03)
+    picture = resample(ramps().astype(np.float32), camera, virtual)
+    middle = virtual.size // 2
+    assert picture[middle, middle, :2] == pytest.approx(PARAMS[1:3], abs=0.1)
+
+
+def test_hands_far_from_the_axis_are_rejected_and_counted():
+    near, far = (0.5, 0, 1), (-1.9, 0, 1)
+    wide = CAMERA._replace(params=np.array([80.0, 128.0, 100.0, *[0.0] * 12]))
+    frames = [frame._replace(camera=wide) for frame in clip(near, near, near, far)]
+    *samples, rejection = RectifiedView(CropView()).store(frames)
+    assert len(samples) == 3 and rejection.reason == TOO_OBLIQUE
+    axis = mean_rays(frame.hands[0] for frame in frames)[True]
+    angle = np.degrees(np.arccos(unit(*far) @ axis))
+    said = int(rejection.where.split("by ")[1].split(" deg")[0])
+    assert 66 < angle < said < angle + 8
+
+
 def test_hands_around_the_lens_are_rejected():
     near = np.concatenate([patch((1, 0, 0.02)), patch((-1, 0, 0.02)), patch((0, 0, 1))])
     camera = CAMERA._replace(params=np.array([40.0, 128.0, 100.0, *[0.0] * 12]))
     (rejection,) = store(ramps(), hand_at(near), camera=camera)
-    assert rejection.reason == TOO_NEAR and "it spans 1" in rejection.where
+    assert rejection.reason == TOO_OBLIQUE and " deg" in rejection.where
 
 
 def test_images_are_read_once_and_only_if_there_are_hands():
@@ -219,9 +280,9 @@ def test_images_are_read_once_and_only_if_there_are_hands():
         raise FileNotFoundError(2, "No such file")
 
     view = RectifiedView(CropView())
-    assert list(view.store(FisheyeFrame("eye.png", read, CAMERA, []))) == []
+    assert list(view.store([FisheyeFrame("eye.png", read, CAMERA, [])])) == []
     hands = [hand_at(patch((0, 0, 1)))] * 2
-    (rejection,) = view.store(FisheyeFrame("eye.png", read, CAMERA, hands))
+    (rejection,) = view.store([FisheyeFrame("eye.png", read, CAMERA, hands)])
     assert rejection == Rejection(NO_IMAGE, "eye.png: No such file")
     (rejection,) = store(ramps()[:-1], *hands)
     assert rejection.reason == OTHER_SIZE and "(256, 199)" in rejection.where
@@ -230,4 +291,3 @@ def test_images_are_read_once_and_only_if_there_are_hands():
 def test_full_frames_are_refused():
     with pytest.raises(ValueError, match="--full-frame: a fisheye image as a whole has no pinhole"):
         RectifiedView(FullFrameView())
-    assert RectifiedView(CropView(384)).bytes_per_sample == CropView(384).bytes_per_sample

@@ -84,6 +84,27 @@ def test_hidden_keypoints_are_annotated_and_hidden_hands_are_left_out(raw, colle
     assert rejected[0].where == f"{raw.path}: id 7, right hand" and len(samples) == 5
 
 
+def test_keypoints_behind_the_camera_are_not_valid(raw, collect):
+    def change(content):
+        content[0]["xyz"][2, 2] = 0.0  # left thumb, second from its tip
+        content[0]["uv_vis"][2, :2] = 1e6
+        content[7]["xyz"][21, 2] *= -1  # right wrist
+        content[41257]["xyz"][MIN_VISIBLE - 1 : 21, 2] *= -1  # left: one too many
+
+    raw.edit(change)
+    samples, rejected = convert(raw, collect)
+    left = samples["rhd/training-00000/cam0/0/left"]
+    assert np.flatnonzero(~left.keypoints_cam_valid).tolist() == [3]
+    assert np.flatnonzero(~left.keypoints_img_valid).tolist() == [3]
+    assert not left.keypoints_cam[3].any() and not left.keypoints_img[3].any()
+    assert left.bbox_xyxy.max() < 1e3
+    right = samples["rhd/training-00007/cam0/0/right"]
+    assert not right.keypoints_cam_valid.any() and not right.keypoints_cam.any()
+    assert np.flatnonzero(~right.keypoints_img_valid).tolist() == [0]
+    assert [item.reason for item in rejected] == [HIDDEN]
+    assert rejected[0].where == f"{raw.path}: id 41257, left hand"
+
+
 @pytest.mark.parametrize("key", ["uv_vis", "xyz", "K"])
 def test_labels_that_are_not_finite_are_counted(raw, collect, key):
     raw.edit(lambda content: content[7][key].__setitem__((0, 0), np.nan))

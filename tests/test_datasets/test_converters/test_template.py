@@ -61,7 +61,7 @@ def test_truth_is_recovered(raw, worlds, collect, assert_truth, view):
     for name, world in worlds.items():
         for frame, hands in enumerate(world.hands):
             for side, hand in hands.items():
-                sample = samples[f"mine/{name}/cam0/{frame:06d}/{side}"]
+                sample = samples[f"mine/train-{name}/cam0/{frame:06d}/{side}"]
                 assert sample.camera_valid and sample.frame_time == frame / 30
                 assert sample.keypoints_cam_valid.all() and sample.keypoints_img_valid.all()
                 assert_truth(sample, hand, world.cameras[0], world.pair)
@@ -72,7 +72,7 @@ def test_without_a_wrist_there_is_no_3d(raw, collect):
         record["hands"][0]["keypoints_cam"][0] = None
 
     raw.edit("train/walk0/000000.json", change)
-    sample = convert(raw, collect)[0]["mine/walk0/cam0/000000/right"]
+    sample = convert(raw, collect)[0]["mine/train-walk0/cam0/000000/right"]
     assert not sample.keypoints_cam_valid.any() and not sample.keypoints_cam.any()
 
 
@@ -82,7 +82,7 @@ def test_null_is_not_annotated(raw, collect):
         record["hands"][0]["keypoints_cam"] = [None] * 21
 
     raw.edit("train/walk0/000000.json", change)
-    sample = convert(raw, collect)[0]["mine/walk0/cam0/000000/right"]
+    sample = convert(raw, collect)[0]["mine/train-walk0/cam0/000000/right"]
     assert np.flatnonzero(~sample.keypoints_img_valid).tolist() == [3]
     assert not sample.keypoints_img[3].any() and not sample.keypoints_cam_valid.any()
 

@@ -35,6 +35,19 @@ class _Image(NamedTuple):
     camera: str
     frame: int
 
+    KEY = "file_name"
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_Image":
+        return cls(
+            record["id"],
+            record["file_name"],
+            (record["width"], record["height"]),
+            record["seq_name"],
+            record["camera"],
+            int(record["frame_idx"]),
+        )
+
 
 class _Annotation(NamedTuple):
     """Keep what is needed of an object in ``annotations``."""
@@ -43,6 +56,18 @@ class _Annotation(NamedTuple):
     image_id: int
     has_hand: tuple[bool, bool]  # has a box: right, left
     joint_valid: bytes  # (42,) bool
+
+    KEY = "joint_valid"
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_Annotation":
+        boxes = record["bbox"]
+        return cls(
+            record["id"],
+            record["image_id"],
+            tuple(boxes[side] is not None for side in SIDES),
+            numbers(record["joint_valid"], (NUM_JOINTS,), bool).tobytes(),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +137,7 @@ def _section(path: Path, name: str, compact: Callable[[dict[str, Any]], Any]) ->
 
 
 def _read_images(path: Path) -> np.ndarray:
-    pairs = read_image_list(path, _compact, hint=HINT)
+    pairs = read_image_list(path, _Image, _Annotation, hint=HINT)
     rows, annotations = [image for image, _ in pairs], [annotation for _, annotation in pairs]
     valid = [annotation.joint_valid for annotation in annotations]
     return image_table(
@@ -127,27 +152,6 @@ def _read_images(path: Path) -> np.ndarray:
             "joint_valid": np.frombuffer(b"".join(valid), bool).reshape(-1, NUM_JOINTS),
         }
     )
-
-
-def _compact(record: dict[str, Any]) -> Any:
-    if "file_name" in record:
-        return _Image(
-            record["id"],
-            record["file_name"],
-            (record["width"], record["height"]),
-            record["seq_name"],
-            record["camera"],
-            int(record["frame_idx"]),
-        )
-    if "joint_valid" in record:
-        boxes = record["bbox"]
-        return _Annotation(
-            record["id"],
-            record["image_id"],
-            tuple(boxes[side] is not None for side in SIDES),
-            numbers(record["joint_valid"], (NUM_JOINTS,), bool).tobytes(),
-        )
-    return record
 
 
 def _cameras(record: dict[str, Any]) -> dict[str, Any]:

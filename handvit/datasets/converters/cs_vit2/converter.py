@@ -59,6 +59,7 @@ class CsVit2Converter:
         options: CsVit2Options = CsVit2Options(),  # noqa: B008 - a tuple
     ) -> None:
         self.view = view
+        self._split = split
         self.info = _info(split, hands, options)
         self._labeller = HandLabeller(hands, MANO_POSES[options.mano_pose])
         self._seconds = TIMESTAMP_UNITS[options.timestamp_unit]
@@ -141,7 +142,9 @@ class CsVit2Converter:
         side = "right" if clip.is_right else "left"
         microseconds = round(times[t] * self._seconds * 1e6)
         return FrameFacts(
-            sample_id=f"cs_vit2/{sequence}/cam0/{path.stem}-{microseconds}us/{side}",
+            sample_id=(
+                f"cs_vit2/{self._split}-{sequence}/cam0/{path.stem}-{microseconds}us/{side}"
+            ),
             is_right=clip.is_right,
             source=clip.source,
             image_size=(0, 0),
@@ -158,8 +161,9 @@ def _info(split: str, hands: HandPair, options: CsVit2Options) -> DatasetInfo:
         source=(
             "WebDataset clips of CS-ViT2, version 2 of its format; every frame once. mano_pose is"
             f" read as {options.mano_pose!r}, timestamp as {options.timestamp_unit!r}. The tars"
-            " hold no translation: mano_root_cam is joint 0 of joint_cam, mano_residual the mean"
-            " distance of the other joints. Left hands of DexYCB keep no MANO parameters (other"
+            " hold no translation: MANO is moved so that its joints lie on the labelled ones on"
+            " average; mano_residual is the mean distance that remains, over the labelled keypoints"
+            " without the tips. Left hands of DexYCB keep no MANO parameters (other"
             " shape directions). bbox_xyxy is the box of the mesh where there is one, else the"
             " stored one. Which mesh vertices the finger tips are differs by source and is not"
             " known. Cameras that are virtual or missing (then guessed: focal = longer side,"

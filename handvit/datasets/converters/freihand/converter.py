@@ -23,10 +23,10 @@ FINGERTIPS = "freihand"
 IMAGE_SIZE = (224, 224)
 IMAGES_PER_UNIT = 1000
 MAX_MANO_GAP = 0.01  # metres; more is not the hand of the mesh
-MISFIT = "MANO's parameters do not give the mesh"
 _RELEASED = (
     "keypoints_img are projected, bbox_xyxy is the tight box of mesh and keypoints. MANO's"
-    " parameters, where there are some, are moved rigidly onto the published mesh."
+    " parameters, where there are some, are moved rigidly onto the published mesh, and left out"
+    f" where they stay more than {1000 * MAX_MANO_GAP:g} mm from it in the mean."
 )
 _NOT_RELEASED = "There are no labels of hands; bbox_xyxy is the whole image."
 
@@ -102,12 +102,11 @@ class FreihandConverter:
             return hand
         return self._with_mano(hand, self._labels.mano[photo], vertices)
 
-    def _with_mano(
-        self, hand: HandSample, entry: np.ndarray, vertices: np.ndarray
-    ) -> HandSample | Rejection:
+    def _with_mano(self, hand: HandSample, entry: np.ndarray, vertices: np.ndarray) -> HandSample:
+        """Add MANO's parameters, unless they are those of another hand."""
         mano, gap = place_mano(entry, vertices, self._hands)
         if gap > MAX_MANO_GAP:
-            return Rejection(MISFIT, f"they are {1000 * gap:.1f} mm apart")
+            return hand
         hand = replace(
             hand,
             mano_valid=True,

@@ -11,12 +11,10 @@ import numpy as np
 
 from handvit.hand_models.mano_assets import HandAsset
 from handvit.hand_models.mano_conversion import rotate_global_orient, transl_to_root
-from handvit.structures.skeleton import FINGERTIP_VERTICES, MANO_TO_CANONICAL, NUM_KEYPOINTS
+from handvit.structures.skeleton import MANO_TO_CANONICAL
 
 #: ``X_opencv = OPENGL_TO_OPENCV * X_opengl``: y and z change their sign.
 OPENGL_TO_OPENCV = np.array([1.0, -1.0, -1.0])
-#: Indices of the tips among the keypoints, thumb..pinky.
-TIPS = np.arange(4, NUM_KEYPOINTS, 4)
 
 #: Fields of a label file, float64.
 Meta = dict[str, np.ndarray]
@@ -48,22 +46,5 @@ def to_camera(points_opengl: np.ndarray) -> np.ndarray:
 
 
 def to_keypoints(joints_opengl: np.ndarray) -> np.ndarray:
-    """Turn HO3D's joints into canonical keypoints in OpenCV axes, (21, 3) metres."""
-    return to_camera(joints_opengl)[list(MANO_TO_CANONICAL)]
-
-
-def nearest_fingertips(keypoints: np.ndarray, vertices: np.ndarray) -> tuple[str, float]:
-    """Return the set of tip vertices of a right hand that is nearest to its tips, and the gap.
-
-    Args:
-        keypoints: (21, 3) canonical order, metres.
-        vertices: (778, 3) metres.
-
-    Returns:
-        Key of ``FINGERTIP_VERTICES`` and the mean distance, metres.
-    """
-    gaps = {
-        name: float(np.linalg.norm(vertices[list(tips)] - keypoints[TIPS], axis=-1).mean())
-        for name, tips in FINGERTIP_VERTICES.items()
-    }
-    return min(gaps.items(), key=lambda item: item[1])
+    """Turn HO3D's joints into canonical keypoints in OpenCV axes, (..., 21, 3) metres."""
+    return to_camera(joints_opengl)[..., list(MANO_TO_CANONICAL), :]

@@ -5,6 +5,7 @@ Hampali et al., "HOnnotate" (2020) and "HO-3D_v3" (2021).
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from handvit.datasets.converters.ho3d.files import (
     Ho3dTree,
     read_meta,
 )
+from handvit.datasets.converters.ho3d.fingertips import NUM_PROBES
 from handvit.datasets.converters.ho3d.labels import (
     EvaluationLabels,
     GroundTruthLabels,
@@ -94,7 +96,6 @@ class Ho3dConverter:
             princpt=intrinsics[:2, 2].copy(),
             camera_valid=True,
             frame_time=int(frame.number) / NOMINAL_FRAME_RATE,
-            extra={"list_index": frame.index},
         )
         labelled = self._labels.label(hand, meta, frame.index)
         if isinstance(labelled, Rejection):
@@ -108,8 +109,8 @@ class Ho3dConverter:
             source=(
                 f"HO-3D {version}, {len(self._tree.frames)} frames of {self._tree.list_path.name}"
                 f" ({NUM_FRAMES[version, split]} in the release). frame_time counts frames at a"
-                f" nominal {NOMINAL_FRAME_RATE:g} Hz; extra.list_index is the line in the list."
-                f" keypoints_img are projected.{self._labels.note}"
+                f" nominal {NOMINAL_FRAME_RATE:g} Hz. keypoints_img are projected."
+                f"{self._labels.note}"
             ),
             license="research and non-commercial use, see the data set's page",
             hand_model=self._labels.hand_model,
@@ -123,17 +124,20 @@ def _choose_labels(
     if split == "train":
         if hands is None or ground_truth is not None:
             raise ValueError("split 'train' needs hands and has no ground_truth of its own")
-        return TrainLabels(hands, _first_labels(tree))
+        return TrainLabels(hands, _probes(tree))
     if ground_truth is None:
         return EvaluationLabels()
     return GroundTruthLabels(ground_truth, num_frames=len(tree.frames))
 
 
-def _first_labels(tree: Ho3dTree) -> dict[str, np.ndarray]:
-    for frame in tree.frames:
-        meta = read_meta(tree.meta(frame), TrainLabels.shapes)
-        if not isinstance(meta, Rejection):
-            return meta
+def _probes(tree: Ho3dTree) -> list[dict[str, np.ndarray]]:
+    """Return the labels of some frames, from all over the list."""
+    stride = max(1, len(tree.frames) // NUM_PROBES)
+    spread = sorted(tree.frames, key=lambda frame: frame.index % stride)
+    metas = (read_meta(tree.meta(frame), TrainLabels.shapes) for frame in spread)
+    probes = list(islice((meta for meta in metas if isinstance(meta, dict)), NUM_PROBES))
+    if probes:
+        return probes
     problem = read_meta(tree.meta(tree.frames[0]), TrainLabels.shapes)
     raise ValueError(f"{problem.where}: {problem.reason}, nor has any other frame some; {HINT}")
 

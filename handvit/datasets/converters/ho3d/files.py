@@ -42,8 +42,8 @@ class Ho3dTree:
     """Know where the files of one split of one version lie.
 
     Raises:
-        ValueError: the list, the folder of a sequence in it or the first image is missing, or the
-            images are those of the other version.
+        ValueError: the list or the folder of a sequence in it is missing, or the first image is
+            that of the other version. Images that are missing are the view's affair.
     """
 
     def __init__(self, root: Path, *, split: str, version: str) -> None:

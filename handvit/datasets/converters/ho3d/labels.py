@@ -1,6 +1,8 @@
 """Label the hands of HO3D: by MANO, by a wrist and a box, or by the ground truth."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -8,14 +10,13 @@ import numpy as np
 
 from handvit.datasets.conversion.converter import Rejection
 from handvit.datasets.converters.ho3d.conventions import (
-    TIPS,
     Meta,
     mano_in_camera,
-    nearest_fingertips,
     to_camera,
     to_keypoints,
 )
-from handvit.datasets.converters.json_arrays import first_json_array, load_json_arrays
+from handvit.datasets.converters.ho3d.fingertips import NUM_PROBES, TIPS, match_fingertips
+from handvit.datasets.converters.json_arrays import json_entries, load_json_arrays
 from handvit.datasets.converters.projected_labels import label_keypoints, label_mesh
 from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
@@ -23,6 +24,8 @@ from handvit.structures.skeleton import NUM_KEYPOINTS, NUM_VERTICES, WRIST
 
 #: MANO must give the 16 joints, which are its own, to this.
 MAX_JOINT_GAP = 1e-3  # metres
+#: Poses the mesh where the set is not known; its tips are then compared with nothing.
+DEFAULT_FINGERTIPS = "smplx"
 #: The published root and the root in the ground truth are the same point up to refinements.
 MAX_ROOT_GAP = 5e-3  # metres
 MISFIT = "MANO does not give handJoints3D"
@@ -54,8 +57,7 @@ class TrainLabels:
 
     Args:
         hands: MANO; its set of tip vertices is not used.
-        probe: labels of any frame. Which vertices HO3D's tips are is not documented, so the known
-            set that comes closest to them is taken.
+        probes: labels of some frames, by which the set of tip vertices is found.
     """
 
     shapes: ClassVar = {
@@ -63,18 +65,18 @@ class TrainLabels:
         "handJoints3D": (NUM_KEYPOINTS, 3),
     }  # fmt: skip
 
-    def __init__(self, hands: HandPair, probe: Meta) -> None:
-        mano = mano_in_camera(probe, hands.asset(True))
-        mesh = hands.pose(True, **mano._asdict())
-        self.fingertips, gap = nearest_fingertips(
-            to_keypoints(probe["handJoints3D"]), mesh.vertices
-        )
-        self._hands = HandPair(hands.asset(True), hands.asset(False), fingertips=self.fingertips)
+    def __init__(self, hands: HandPair, probes: Sequence[Meta]) -> None:
+        right, left = hands.asset(True), hands.asset(False)
+        keypoints = to_keypoints(np.stack([meta["handJoints3D"] for meta in probes]))
+        meshes = [hands.pose(True, **mano_in_camera(meta, right)._asdict()) for meta in probes]
+        match = match_fingertips(keypoints, np.stack([mesh.vertices for mesh in meshes]))
+        self.fingertips = match.name
+        self._hands = HandPair(right, left, fingertips=match.name or DEFAULT_FINGERTIPS)
         self.hand_model = hands.name
         self.note = (
-            f" Tips are nearest to the vertices called {self.fingertips!r},"
-            f" {1000 * gap:.1f} mm in the first frame. bbox_xyxy is the tight box of mesh and"
-            " keypoints."
+            f" {match.note} mano_residual is the mean distance of"
+            f" {'the joints without the tips' if match.name is None else 'all keypoints'}."
+            " bbox_xyxy is the tight box of mesh and keypoints."
         )
 
     def label(self, hand: HandSample, meta: Meta, index: int) -> HandSample | Rejection:
@@ -83,9 +85,9 @@ class TrainLabels:
         mesh = self._hands.pose(True, **mano._asdict())
         keypoints = to_keypoints(meta["handJoints3D"])
         gaps = np.linalg.norm(mesh.keypoints - keypoints, axis=-1)  # (21,)
-        joint_gap = np.delete(gaps, TIPS).max()
-        if joint_gap > MAX_JOINT_GAP:
-            return Rejection(MISFIT, f"a joint is {1000 * joint_gap:.1f} mm off")
+        joint_gaps = np.delete(gaps, TIPS)  # (16,)
+        if joint_gaps.max() > MAX_JOINT_GAP:
+            return Rejection(MISFIT, f"a joint is {1000 * joint_gaps.max():.1f} mm off")
         hand = label_mesh(hand, keypoints, mesh.vertices)
         if isinstance(hand, Rejection):
             return hand
@@ -96,7 +98,7 @@ class TrainLabels:
             hand_pose=mano.hand_pose,
             betas=mano.betas,
             mano_root_cam=mano.root,
-            mano_residual=float(gaps.mean()),
+            mano_residual=float((joint_gaps if self.fingertips is None else gaps).mean()),
         )
 
 
@@ -140,14 +142,11 @@ class GroundTruthLabels:
                 f"{path}: {len(self._joints)} entries for {num_frames} frames of evaluation.txt;"
                 " take both from the same version"
             )
-        vertices = first_json_array(folder / "evaluation_verts.json", (NUM_VERTICES, 3))
-        self.fingertips, gap = nearest_fingertips(
-            to_keypoints(self._joints[0]), to_camera(vertices)
-        )
+        vertices = _first_meshes(folder / "evaluation_verts.json", min(NUM_PROBES, num_frames))
+        match = match_fingertips(to_keypoints(self._joints[: len(vertices)]), to_camera(vertices))
+        self.fingertips = match.name
         self.note = (
-            f" Keypoints are those of {path.name}. Tips are nearest to the vertices called"
-            f" {self.fingertips!r}, {1000 * gap:.1f} mm in the first frame. bbox_xyxy is"
-            " handBoundingBox."
+            f" Keypoints are those of {path.name}. {match.note} bbox_xyxy is handBoundingBox."
         )
 
     def label(self, hand: HandSample, meta: Meta, index: int) -> HandSample | Rejection:
@@ -157,6 +156,19 @@ class GroundTruthLabels:
         if gap > MAX_ROOT_GAP:
             return Rejection(OTHER_TRUTH, f"its wrist is {1000 * gap:.1f} mm off")
         return _in_published_box(hand, meta, keypoints, np.ones(NUM_KEYPOINTS, bool))
+
+
+def _first_meshes(path: Path, number: int) -> np.ndarray:
+    """Read the first meshes of the ground truth, (number, 778, 3) metres, OpenGL axes."""
+    entries = list(islice(json_entries(path), number))
+    shape = (number, NUM_VERTICES, 3)
+    try:
+        meshes = np.array(entries, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its first {number} entries are no meshes ({error})") from error
+    if meshes.shape != shape or not np.isfinite(meshes).all():
+        raise ValueError(f"{path}: begins with {meshes.shape}, want {shape}, finite numbers")
+    return meshes
 
 
 def _in_published_box(

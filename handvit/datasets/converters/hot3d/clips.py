@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 #: The cameras of each device. 214-1 is in colour, the others are grey.
 STREAMS = {"Aria": ("214-1", "1201-1", "1201-2"), "Quest3": ("1201-1", "1201-2")}
-SPLITS = ("train", "test_bop", "test_ht_pose", "test_ht_shape")
+SPLIT = "train"  # the labels of test_bop, test_ht_pose and test_ht_shape are not public
 WHERE = "get HOT3D-Clips from the folder hot3d of huggingface.co/datasets/bop-benchmark/datasets"
 _T = TypeVar("_T")
 _DEFINITIONS, _SPLITS_FILE = "clip_definitions.json", "clip_splits.json"
@@ -48,10 +48,6 @@ class ClipArchive:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __contains__(self, name: str) -> bool:
-        """Say whether there is such a file."""
-        return name in self._members
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.
@@ -93,8 +89,8 @@ def _members(path: Path) -> dict[str, tarfile.TarInfo]:
     return members
 
 
-def list_clips(source: Path, split: str, devices: Sequence[str]) -> list[Clip]:
-    """List the clips of a split, those that are not downloaded too, device by device.
+def list_clips(source: Path, devices: Sequence[str]) -> list[Clip]:
+    """List the training clips, those that are not downloaded too, device by device.
 
     Raises:
         ValueError: names the file that is missing or wrong, and where to get it.
@@ -102,11 +98,11 @@ def list_clips(source: Path, split: str, devices: Sequence[str]) -> list[Clip]:
     if not (source / _DEFINITIONS).is_file():
         _refuse_recordings(source)
     definitions = _load(source / _DEFINITIONS)
-    numbers = _load(source / _SPLITS_FILE).get(split)
+    numbers = _load(source / _SPLITS_FILE).get(SPLIT)
     if not isinstance(numbers, dict):
-        raise ValueError(f"{source / _SPLITS_FILE}: split {split!r} is missing; {WHERE}")
+        raise ValueError(f"{source / _SPLITS_FILE}: split {SPLIT!r} is missing; {WHERE}")
     return [
-        _clip(source / f"{split.split('_')[0]}_{device.lower()}", device, number, definitions)
+        _clip(source / f"{SPLIT}_{device.lower()}", device, number, definitions)
         for device in devices
         for number in sorted(numbers.get(device, []))
     ]

@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from handvit.datasets.conversion.converter import Rejection, Unit
-from handvit.datasets.converters.hot3d.clips import STREAMS, WHERE, Clip, ClipArchive, list_clips
+from handvit.datasets.converters.hot3d.clips import (
+    SPLIT,
+    STREAMS,
+    WHERE,
+    Clip,
+    ClipArchive,
+    list_clips,
+)
 from handvit.datasets.converters.hot3d.labels import HandShapes, label_hand
 from handvit.datasets.converters.hot3d.records import (
     CameraRecord,
@@ -29,9 +36,7 @@ from handvit.hand_models.hand_pair import HandPair
 from handvit.structures import HandSample
 
 NO_CLIP = "clip is missing or damaged"
-NO_SHAPES = "clip has no shapes of hands, like those of test_ht_shape"
-NO_LABELS = "frame has no labels of hands, like those of the test splits"
-BAD_RECORD = "file of a frame is missing or not what it should be"
+BAD_RECORD = "file in a clip is missing or not what it should be"
 UNSEEN = "hand is not in the image of this camera"
 HIDDEN = "hand is less visible than asked for"
 NO_POSE = "hand has neither a MANO nor a UmeTrack pose"
@@ -69,11 +74,10 @@ class _Recording(NamedTuple):
 
 
 class Hot3dConverter:
-    """Convert the clips of a split; each hand in each camera becomes a pinhole picture.
+    """Convert the training clips; each hand in each camera becomes a pinhole picture.
 
     Args:
         source: folder with ``clip_definitions.json``, ``clip_splits.json`` and the folders of tars.
-        split: one of ``hot3d_clips.SPLITS``.
         hands: the hand model that the labels belong to.
         streams: devices, and which of their cameras to convert.
         min_visibility: share of a hand that other hands and objects must leave visible.
@@ -87,7 +91,6 @@ class Hot3dConverter:
         self,
         source: Path | str,
         *,
-        split: str,
         view: RectifiedView,
         hands: HandPair,
         streams: Mapping[str, Sequence[str]] = STREAMS,
@@ -97,10 +100,10 @@ class Hot3dConverter:
         if not 0 <= min_visibility <= 1:
             raise ValueError(f"min_visibility: {min_visibility} must be in [0, 1]")
         self.view = view
-        self.info = _info(split, hands, min_visibility)
+        self.info = _info(hands, min_visibility)
         self._hands = hands
         self._min_visibility = min_visibility
-        clips = choose_clips(list_clips(Path(source), split, list(streams)), participants)
+        clips = choose_clips(list_clips(Path(source), list(streams)), participants)
         self._units = {
             f"{clip.device}/{clip.path.stem}/{stream}": (clip, stream)
             for clip in clips
@@ -115,7 +118,10 @@ class Hot3dConverter:
         ]
 
     def samples(self, unit: Unit) -> Iterator[HandSample | Rejection]:
-        """Yield the hands in the images of one camera, frame by frame."""
+        """Yield the hands in the images of one camera in one clip.
+
+        All are labelled before the first image is read: a clip's pictures share their axes.
+        """
         clip, stream = self._units[unit.name]
         try:
             archive = ClipArchive(clip.path)
@@ -123,9 +129,6 @@ class Hot3dConverter:
             yield Rejection(NO_CLIP, str(error))
             return
         with closing(archive):
-            if _SHAPES not in archive:
-                yield Rejection(NO_SHAPES, archive.where(_SHAPES))
-                return
             try:
                 shapes = archive.parse(_SHAPES, HandShapes.of_record)
                 start = archive.parse(f"{0:06d}.info.json", read_time)
@@ -133,19 +136,22 @@ class Hot3dConverter:
                 yield Rejection(BAD_RECORD, str(error))
                 return
             recording = _Recording(archive, clip, stream, shapes, start)
+            frames = []
             for frame in range(clip.num_frames):
-                yield from self._frame(recording, frame)
+                for item in self._frame(recording, frame):
+                    if isinstance(item, Rejection):
+                        yield item
+                    else:
+                        frames.append(item)
+            yield from self.view.store(frames)
 
-    def _frame(self, recording: _Recording, frame: int) -> Iterator[HandSample | Rejection]:
+    def _frame(self, recording: _Recording, frame: int) -> Iterator[FisheyeFrame | Rejection]:
         archive, stream = recording.archive, recording.stream
         labels, picture = f"{frame:06d}.hands.json", f"{frame:06d}.image_{stream}.jpg"
         try:
             time = archive.parse(f"{frame:06d}.info.json", read_time)
             read = partial(read_camera, stream=stream)
             camera = archive.parse(f"{frame:06d}.cameras.json", read)
-            if labels not in archive:
-                yield Rejection(NO_LABELS, archive.where(labels))
-                return
             records = archive.parse(labels, partial(read_hands, stream=stream))
         except ValueError as error:
             yield Rejection(BAD_RECORD, str(error))
@@ -159,7 +165,7 @@ class Hot3dConverter:
                 yield Rejection(item.reason, f"{archive.where(labels)}: {item.where}")
         hands = [item for item in items if isinstance(item, FisheyeHand)]
         where, read = archive.where(picture), partial(archive.read, picture)
-        yield from self.view.store(FisheyeFrame(where, read, camera.camera, hands))
+        yield FisheyeFrame(where, read, camera.camera, hands)
 
     def _label(
         self, blank: HandSample, record: HandRecord, camera: CameraRecord, shapes: HandShapes
@@ -210,17 +216,19 @@ def box_overlap(vertices: np.ndarray, camera: FisheyeCamera, box_xyxy: np.ndarra
     return float(areas[2] / union) if union > 0 else 0.0
 
 
-def _info(split: str, hands: HandPair, min_visibility: float) -> DatasetInfo:
+def _info(hands: HandPair, min_visibility: float) -> DatasetInfo:
     return DatasetInfo(
         name="hot3d",
-        split=split,
+        split=SPLIT,
         source=(
             "HOT3D-Clips (huggingface.co/datasets/bop-benchmark/datasets, folder hot3d). Images are"
             " pinhole pictures of each hand, cut out of the fisheye images and turned upright;"
-            " extra.rotation_from_camera turns the axes of the image as stored into theirs."
+            " extra.rotation_from_camera turns the axes of the image as stored into theirs. It is"
+            " the same for all frames of a clip, camera and side; the device itself moves."
             f" Hands of which less than {min_visibility:g} is visible are left out. Keypoints are"
-            " those of the MANO mesh (left shapedirs mirrored); mano_residual is their distance"
-            " from the UmeTrack landmarks that MANO was fitted to. Where MANO could not be fitted"
+            " those of the MANO mesh (left shapedirs mirrored). Here mano_residual is their mean"
+            " distance from UmeTrack's landmarks, which MANO was fitted to, not that of a label"
+            " from the stored mesh. Where MANO could not be fitted"
             " there are 2D keypoints only, of the landmarks that UmeTrack and MANO share."
         ),
         license="HOT3D licence of projectaria.com/datasets/hot3d",

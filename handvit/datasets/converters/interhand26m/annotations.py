@@ -38,6 +38,21 @@ class _Image(NamedTuple):
     camera: str
     frame: int
 
+    KEY = "file_name"
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_Image":
+        return cls(
+            record["id"],
+            record["file_name"],
+            (record["width"], record["height"]),
+            int(record["capture"]),
+            str(record["subject"]),
+            record["seq_name"].replace("/", "-"),
+            str(record["camera"]),
+            int(record["frame_idx"]),
+        )
+
 
 class _Annotation(NamedTuple):
     """Keep what is needed of an object in ``annotations``."""
@@ -47,6 +62,18 @@ class _Annotation(NamedTuple):
     bbox_xywh: bytes  # (4,) float64 px; bytes take less memory than small arrays
     joint_valid: bytes  # (42,) bool, annotated and inside the image
     hand_type: str
+
+    KEY = "joint_valid"
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_Annotation":
+        return cls(
+            record["id"],
+            record["image_id"],
+            numbers(record["bbox"], (4,)).tobytes(),
+            numbers(record["joint_valid"], (NUM_JOINTS,), bool).tobytes(),
+            _hand_type(record),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +143,7 @@ def _at(frames: Mapping[str, Mapping[str, Any]], row: np.void) -> Any:
 
 
 def _read_images(path: Path, fps: int) -> np.ndarray:
-    pairs = read_image_list(path, _compact, hint=HINT)
+    pairs = read_image_list(path, _Image, _Annotation, hint=HINT)
     rows, annotations = [image for image, _ in pairs], [annotation for _, annotation in pairs]
     boxes = [annotation.bbox_xywh for annotation in annotations]
     valid = [annotation.joint_valid for annotation in annotations]
@@ -138,29 +165,6 @@ def _read_images(path: Path, fps: int) -> np.ndarray:
     )
     table["time"] = frame_times(table, fps)
     return table
-
-
-def _compact(record: dict[str, Any]) -> Any:
-    if "file_name" in record:
-        return _Image(
-            record["id"],
-            record["file_name"],
-            (record["width"], record["height"]),
-            int(record["capture"]),
-            str(record["subject"]),
-            record["seq_name"].replace("/", "-"),
-            str(record["camera"]),
-            int(record["frame_idx"]),
-        )
-    if "joint_valid" in record:
-        return _Annotation(
-            record["id"],
-            record["image_id"],
-            numbers(record["bbox"], (4,)).tobytes(),
-            numbers(record["joint_valid"], (NUM_JOINTS,), bool).tobytes(),
-            _hand_type(record),
-        )
-    return record
 
 
 def _hand_type(record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Convert InterHand2.6M v1.0 (Moon et al. 2020), with or without the MANO fits of NeuralAnnot.
+"""Convert InterHand2.6M (Moon et al. 2020), with or without the MANO fits of NeuralAnnot.
 
 Two hands seen by the 80 to 140 calibrated cameras of a studio; CC-BY-NC 4.0.
 """
@@ -107,11 +107,12 @@ class InterHandConverter:
             return Rejection(NO_JOINTS, self._where(row))
         joints = SeenJoints.of(world, camera, row["joint_valid"])
         # The published box is known to be that of the joints only where none is cut off.
-        if joints.img_valid.any() and (joints.img_valid == joints.cam_valid).all():
+        if joints.img_valid.any() and (joints.img_valid == world.joint_valid).all():
             box_xywh = published_box(joints.points_img[joints.img_valid])
-            if np.abs(box_xywh - row["bbox_xywh"]).max() > BOX_TOLERANCE:
-                found, wanted = box_xywh.round(1).tolist(), row["bbox_xywh"].round(1).tolist()
-                return Rejection(OTHER_BOX, f"{self._where(row)}: {found}, file says {wanted}")
+            found, wanted = (clip_box(box, row["size"]) for box in (box_xywh, row["bbox_xywh"]))
+            if np.abs(found - wanted).max() > BOX_TOLERANCE:
+                boxes = f"{found.round(1).tolist()}, file says {wanted.round(1).tolist()}"
+                return Rejection(OTHER_BOX, f"{self._where(row)}: {boxes}")
         return joints
 
     def _hand(
@@ -139,9 +140,8 @@ class InterHandConverter:
         )
         parameters = self._annotations.mano_parameters(row, is_right)
         if parameters is not None:
-            problem = add_mano(hand, parameters, camera, self._hands)
-            if problem is not None:
-                return Rejection(problem, where)
+            # The joints do not depend on the fit, so a hand with a bad one keeps them.
+            hand = add_mano(hand, parameters, camera, self._hands) or hand
         return checked(hand)
 
     def _where(self, row: np.void) -> str:
@@ -155,17 +155,31 @@ def published_box(points_img: np.ndarray) -> np.ndarray:
     return np.concatenate([(box[:2] + box[2:] - size) / 2, size])
 
 
+def clip_box(box_xywh: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the corners of a box inside an image of this (width, height), (4,) px both.
+
+    Whether the publisher clipped at all, and at which side of the outermost pixels, is not
+    documented; within their centres it makes no difference.
+    """
+    corners = np.stack([box_xywh[:2], box_xywh[:2] + box_xywh[2:]])  # (2, 2)
+    return np.clip(corners, 0, size - 1).reshape(4)
+
+
 def _info(split: str, fps: int, subset: Subset, hands: HandPair | None) -> DatasetInfo:
     mano = (
         "without MANO labels"
         if hands is None
-        else "MANO from MANO_NeuralAnnot.json, left hands with mirrored shape directions"
+        else (
+            "MANO from MANO_NeuralAnnot.json where it is finite and in front of the camera, left"
+            " hands with mirrored shape directions, mano_residual with the tips of"
+            f" {hands.fingertips}"
+        )
     )
     return DatasetInfo(
         name="interhand26m",
         split=split,
         source=(
-            f"InterHand2.6M v1.0, {fps} fps release, {subset.description}; {mano}. Keypoints are"
+            f"InterHand2.6M, {fps} fps release, {subset.description}; {mano}. Keypoints are"
             " the annotated joints, not MANO's. frame_time takes the cameras' rate, 30 or 90 Hz,"
             " from the commonest gap between the frames of a capture."
         ),

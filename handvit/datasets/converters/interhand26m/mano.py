@@ -1,6 +1,7 @@
 """Move the MANO fits of InterHand2.6M (NeuralAnnot, Moon et al. 2022) into a camera."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,34 +15,33 @@ from handvit.hand_models.mano_conversion import (
 from handvit.structures import HandSample
 
 MIN_DEPTH = 0.1  # metres; nothing in the studio comes so near to a camera
-NO_NUMBERS = "MANO parameters are not finite"
-BEHIND = "MANO hand is not in front of the camera"
 
 
 def add_mano(
     hand: HandSample, parameters: Mapping[str, np.ndarray], camera: WorldCamera, hands: HandPair
-) -> str | None:
-    """Add a fit to a hand in place, and grow its box to that of the mesh.
+) -> HandSample | None:
+    """Return a hand with a fit, its box grown to that of the mesh.
 
     Args:
         hand: with its keypoints.
         parameters: as in ``mano_labels``.
 
     Returns:
-        What is wrong with the fit, or ``None``.
+        ``None`` where the fit is not finite or not in front of the camera.
     """
     if not all(np.isfinite(values).all() for values in parameters.values()):
-        return NO_NUMBERS
-    for name, values in mano_labels(parameters, hand.is_right, camera, hands).items():
-        setattr(hand, name, values)
-    hand.mano_valid = True
-    vertices_cam = hands.pose_sample(hand).vertices
+        return None
+    labels = mano_labels(parameters, hand.is_right, camera, hands)
+    fitted = replace(hand, mano_valid=True, **labels)
+    vertices_cam = hands.pose_sample(fitted).vertices
     if not (vertices_cam[:, 2] > MIN_DEPTH).all():
-        return BEHIND
+        return None
     keypoints_img = hand.keypoints_img[hand.keypoints_img_valid]
-    hand.bbox_xyxy = tight_box(np.concatenate([camera.project(vertices_cam), keypoints_img]))
-    hand.mano_residual = hands.residual(hand)
-    return None
+    return replace(
+        fitted,
+        bbox_xyxy=tight_box(np.concatenate([camera.project(vertices_cam), keypoints_img])),
+        mano_residual=hands.residual(fitted),
+    )
 
 
 def mano_labels(

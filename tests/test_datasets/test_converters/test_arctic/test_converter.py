@@ -25,6 +25,7 @@ from handvit.datasets.converters.arctic.converter import (
 )
 from handvit.datasets.converters.arctic.hands import NOT_FINITE, TOO_NEAR, load_hands
 from handvit.datasets.shards.image_codec import decode_pixels
+from handvit.datasets.shards.shard_reader import ShardReader
 
 SEQUENCE = "s05/box_use_01"  # of p1_val and p2_val
 NUM_FRAMES = 24
@@ -382,7 +383,9 @@ def test_info_states_what_was_assumed(finished):
         assert fact in info.source
 
 
-def test_the_tool_writes_the_same_bytes_with_any_number_of_workers(finished, tmp_path, load_tool):
+def test_the_tool_writes_the_same_bytes_with_any_number_of_workers(
+    finished, world, tmp_path, load_tool, assert_truth
+):
     tool = load_tool("dataset_converters/arctic.py")
     tars = []
     for workers in ("1", "2"):
@@ -391,3 +394,6 @@ def test_the_tool_writes_the_same_bytes_with_any_number_of_workers(finished, tmp
         tool.main([str(finished), str(root), *options.split(), workers])
         tars.append([path.read_bytes() for path in sorted(root.glob("*.tar"))])
     assert tars[0] == tars[1] and len(tars[0]) == 1  # the other two shards have no images
+    reader = ShardReader(root)
+    samples = {sample.sample_id: sample for sample in map(reader.read_sample, range(len(reader)))}
+    assert_truth(samples[key(10, 2, "left")], world.hands[7]["left"], world.cameras[1], world.pair)

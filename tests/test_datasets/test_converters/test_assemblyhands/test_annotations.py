@@ -68,7 +68,7 @@ def test_frames_are_named_with_six_digits(tmp_path):
 @pytest.mark.parametrize(
     "kind, content, message",
     [
-        ("ego_data", {"images": []}, "has no images"),
+        ("ego_data", {"images": []}, "images: want a list of objects"),
         ("ego_calib", {SEQUENCE: {}}, "'calibration' is missing"),
         ("ego_calib", {"calibration": {CAMERA: [[1.0] * 4] * 4}}, "reshape"),
         ("joint_3d", {SEQUENCE: {}}, "'annotations' is missing"),
@@ -78,6 +78,16 @@ def test_frames_are_named_with_six_digits(tmp_path):
 def test_files_of_another_format_are_refused(tmp_path, kind, content, message):
     with pytest.raises(ValueError, match=rf"train_{kind}_v1-1.json: .*{message}.*assemblyhands"):
         read(tmp_path, one_image() | {kind: content})
+
+
+@pytest.mark.parametrize("part, key", [("images", "file_name"), ("annotations", "joint_valid")])
+def test_objects_without_the_key_of_their_list_are_refused(tmp_path, part, key):
+    files = one_image()
+    del files["ego_data"][part][0][key]
+    with pytest.raises(
+        ValueError, match=rf"ego_data.*json: {part}: object 0 lacks '{key}', .*'id'"
+    ):
+        read(tmp_path, files)
 
 
 def test_box_that_is_not_a_choice_of_hands_is_refused(tmp_path):

@@ -175,6 +175,16 @@ def test_masks_of_2d_and_3d_come_from_their_own_files(raw, collect):
     assert np.flatnonzero(~left.keypoints_cam_valid).tolist() == [13]
 
 
+def test_joint_behind_the_headset_is_not_valid(raw, collect):
+    turn = raw.camera(LARGE, 0, 0).rotation
+    coord = np.array(raw.joint_3d["annotations"][LARGE]["000520"]["world_coord"])
+    coord[4] -= turn.T @ [0, 0, 5000.0]  # the right index tip
+    raw.joint_3d["annotations"][LARGE]["000520"]["world_coord"] = coord.tolist()
+    right = collect(raw.convert())[0][sample_id("right")]
+    assert np.flatnonzero(~right.keypoints_cam_valid).tolist() == [8]
+    assert np.flatnonzero(~right.keypoints_img_valid).tolist() == [8]
+
+
 def test_hand_beside_or_behind_the_headset_is_counted(raw, collect):
     camera = raw.camera(LARGE, 0, 0)
     coord = np.array(raw.joint_3d["annotations"][LARGE]["000520"]["world_coord"])

@@ -16,6 +16,7 @@ from handvit.datasets.converters.cs_vit2.converter import (
     CsVit2Converter,
     CsVit2Options,
 )
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.hand_models.mano_conversion import remove_mean_pose
 
 SEQUENCE = "20200903-subject-04/20200903_112428/839512060362"
@@ -135,7 +136,7 @@ def build(world):
 def name_of(frame: int, side: str) -> str:
     time = round(float(np.float32(frame * 33.3333333 + 5000)) * 1000)
     folder = f"ho3d-{SEQUENCE.replace('/', '-')}"
-    return f"cs_vit2/{folder}/cam0/color_{frame:06d}-{time}us/{side}"
+    return f"cs_vit2/train-{folder}/cam0/color_{frame:06d}-{time}us/{side}"
 
 
 @pytest.mark.parametrize("view", [FullFrameView(), CropView(96, 2.0)])
@@ -157,6 +158,14 @@ def test_truth_is_recovered_once_for_each_frame(
     assert [item.reason for item in rejected] == [REPEATED] * 4
     assert "000000.tar: clip 1_r_train_ho3d: frame 0, " in rejected[0].where
     assert "color_000001.jpg" in rejected[0].where
+
+
+def test_splits_share_no_sequence(raw, world, collect):
+    def sequences(split):
+        converter = CsVit2Converter(raw.root, split=split, view=FullFrameView(), hands=world.pair)
+        return {name.split("/")[1] for name in collect(converter)[0]}
+
+    assert not sequences("train") & sequences("test")
 
 
 def test_sides_are_one_track_each(raw, build, collect):
@@ -184,9 +193,9 @@ def test_photographs_are_sequences_of_their_own(raw, build, collect, world, pict
     write_tar(raw.root / "coco" / "coco-000000.tar", clips)
     samples = [sample for name, sample in collect(build(raw))[0].items() if "coco" in name]
     assert [sample.sample_id.split("/")[1] for sample in samples] == [
-        "coco_wholebody-train2017-000000000007",
-        "coco_wholebody-train2017-000000000007-hand1",
-        "coco_wholebody-train2017-000000000009",
+        "train-coco_wholebody-train2017-000000000007",
+        "train-coco_wholebody-train2017-000000000007-hand1",
+        "train-coco_wholebody-train2017-000000000009",
     ]
     assert not any(sample.camera_valid or sample.mano_valid for sample in samples)
     assert samples[0].keypoints_img_valid.all() and not samples[0].keypoints_cam_valid.any()
@@ -211,6 +220,8 @@ def test_options_change_poses_and_times(raw, build, collect):
     assert times[-1] == pytest.approx(4 * 33.3333, abs=1e-2)
     assert min(sample.mano_residual for sample in samples.values()) > 0.002
     assert "mano_pose is read as 'full', timestamp as 's'" in converter.info.source
+    assert "MANO is moved so that its joints lie on the labelled ones" in converter.info.source
+    assert "over the labelled keypoints without the tips" in converter.info.source
     assert converter.info.hand_model == "openhand" and converter.info.fingertips is None
 
 
@@ -279,3 +290,8 @@ def test_tool_writes_the_same_bytes_with_any_number_of_workers(raw, load_tool):
         )
         tars.append([path.read_bytes() for path in sorted(target.glob("*.tar"))])
     assert len(tars[0]) == 2 and tars[0] == tars[1]
+    reader = ShardReader(target)
+    samples = [reader.read_sample(row) for row in range(len(reader))]
+    assert len(samples) == 10
+    # Left hands too: their shape directions mirror the right ones.
+    assert max(sample.mano_residual for sample in samples) < 1e-6

@@ -62,11 +62,28 @@ def test_absolute_poses_are_another_hand(row, true):
     assert absolute.mano_residual < 1e-6
 
 
-def test_wrist_of_the_mesh_is_joint_0_and_the_residual_tells_the_rest(row, labeller):
-    row["joint_cam"][1:, 0] += 2.1  # mm, all but the wrist
+def test_mesh_lies_on_the_labelled_joints_on_average(row, true, labeller):
+    row["joint_cam"][0, 0] += 8  # mm; the annotated wrist is not MANO's
+    sample, offset = labeller.label(row, FACTS), np.array([0.0005, 0, 0])  # 8 / 16 joints
+    np.testing.assert_allclose(sample.mano_root_cam, true.hand.root + offset, atol=1e-6)
+    assert sample.mano_residual == pytest.approx((7.5 + 15 * 0.5) / 16 / 1000, abs=1e-6)
+    points = np.concatenate([true.hand.vertices + offset, true.hand.keypoints])
+    outline = true.camera.project(points)
+    np.testing.assert_allclose(sample.bbox_xyxy, [*outline.min(0), *outline.max(0)], atol=0.01)
+
+
+def test_mesh_is_placed_by_valid_joints_without_the_tips(row, true, labeller):
+    row["joint_cam"][[4, 8, 12, 16, 20, 7]] += 50
+    row["joint_3d_valid"][7] = 0
     sample = labeller.label(row, FACTS)
-    np.testing.assert_allclose(sample.mano_root_cam, row["joint_cam"][0] / 1000)
-    assert sample.mano_residual == pytest.approx(0.002)
+    np.testing.assert_allclose(sample.mano_root_cam, true.hand.root, atol=1e-6)
+    assert sample.mano_residual < 1e-6
+
+
+def test_a_lone_wrist_places_the_mesh(row, true, labeller):
+    row["joint_3d_valid"][1:] = 0
+    sample = labeller.label(row, FACTS)
+    np.testing.assert_allclose(sample.mano_root_cam, true.hand.root, atol=1e-6)
 
 
 def test_without_mano_the_stored_box_stays(row, labeller):

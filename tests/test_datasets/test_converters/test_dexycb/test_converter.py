@@ -23,6 +23,7 @@ from handvit.datasets.converters.dexycb.converter import (
     load_hands,
 )
 from handvit.datasets.converters.dexycb.splits import SERIALS, SUBJECTS
+from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_conversion import root_to_transl
 
@@ -332,13 +333,21 @@ def test_info_states_what_was_assumed(source):
     assert "stock left" in info.source and "30 Hz" in info.source
 
 
-def test_the_tool_writes_the_same_bytes_with_any_number_of_workers(source, tmp_path, load_tool):
+def test_the_tool_writes_the_same_bytes_with_any_number_of_workers(
+    source, worlds, tmp_path, load_tool
+):
     tool = load_tool("dataset_converters/dexycb.py")
     tars = []
     for workers in ("1", "2"):
         root = tmp_path / f"with{workers}"
         paths = [str(source), str(root)]
-        options = "--split s0_val --mano openhand --num-shards 2 --image-size 64 --num-workers"
+        options = "--split s0_val --mano openhand --num-shards 2 --full-frame --num-workers"
         tool.main([*paths, *options.split(), workers])
         tars.append([path.read_bytes() for path in sorted(root.glob("*.tar"))])
     assert tars[0] == tars[1] and len(tars[0]) == 2
+    reader = ShardReader(root)
+    samples = {sample.sample_id: sample for sample in map(reader.read_sample, range(len(reader)))}
+    camera, hand = cameras_of(worlds)[SERIALS[1]], worlds[LEFT].hands[2]["left"]
+    pixels = camera.project(camera.to_cam(hand.vertices))  # of the stock left hand
+    box = samples[f"dexycb/{LEFT.replace('/', '_')}/{SERIALS[1]}/000002/left"].bbox_xyxy
+    np.testing.assert_allclose(box, [*pixels.min(0), *pixels.max(0)], atol=0.1)

@@ -175,13 +175,22 @@ def test_residual_tells_how_far_mano_is_from_the_keypoints(raw, collect):
     np.testing.assert_allclose(sample.keypoints_cam, keypoints)
 
 
-def test_mano_of_another_hand_is_rejected(raw, collect):
+def test_mano_of_another_hand_is_left_out_and_the_truth_kept(raw, collect, assert_truth):
     entry = np.zeros((1, 61))
     entry[0, 3:48] = 0.5
     raw.rewrite("training_mano", 1, entry)
-    samples, (rejection,) = collect(converter_of(raw.root))
-    assert len(samples) == 2 and rejection.reason == "MANO's parameters do not give the mesh"
-    assert "00000001.jpg" in rejection.where and " mm apart" in rejection.where
+    converter = converter_of(raw.root)
+    assert "left out where they stay more than 10 mm from it" in converter.info.source
+    samples, rejections = collect(converter)
+    assert not rejections and len(samples) == 3
+    assert [sample.mano_valid for sample in samples.values()] == [True, False, True]
+    name = "freihand/training-00000001/cam0/0/right"
+    sample, truth = samples[name], raw.truth(name)
+    assert sample.mano_residual is None and not sample.hand_pose.any()
+    assert_truth(sample, *truth, HANDS)
+    pixels = truth[1].project(truth[0].vertices)
+    assert (sample.bbox_xyxy[:2] <= pixels.min(0) + 1e-6).all()
+    assert (sample.bbox_xyxy[2:] >= pixels.max(0) - 1e-6).all()
 
 
 def test_hands_behind_the_camera_are_rejected(raw, collect):

@@ -4,12 +4,11 @@ from scipy.spatial.transform import Rotation
 
 from handvit.datasets.converters.ho3d.conventions import (
     mano_in_camera,
-    nearest_fingertips,
     to_camera,
     to_keypoints,
 )
 from handvit.hand_models.hand_pair import HandPair
-from handvit.structures.skeleton import FINGERTIP_VERTICES, KEYPOINT_NAMES
+from handvit.structures.skeleton import KEYPOINT_NAMES
 
 FLIP = np.array([1.0, -1.0, -1.0])
 HANDS = HandPair.load("openhand")
@@ -42,6 +41,9 @@ def test_every_joint_lands_on_its_name():
     joints = np.zeros((21, 3))
     joints[:, 0] = [KEYPOINT_NAMES.index(name) for name in names]
     np.testing.assert_array_equal(to_keypoints(joints)[:, 0], np.arange(21))
+    np.testing.assert_array_equal(
+        to_keypoints(np.stack([joints, 0 * joints]))[0, :, 0], np.arange(21)
+    )
 
 
 def test_parameters_pose_the_same_mesh(hand, meta):
@@ -67,11 +69,3 @@ def test_parameters_of_the_raw_axes_pose_the_raw_mesh(hand, meta):
 def test_translation_alone_would_be_centimetres_off(hand, meta):
     """``F transl`` is not MANO's translation in OpenCV axes: it lacks (F - 1) J0."""
     assert 0.015 < np.linalg.norm(FLIP * meta["handTrans"] - hand.transl) < 0.02
-
-
-@pytest.mark.parametrize("name", FINGERTIP_VERTICES)
-def test_tip_vertices_are_found(hand, name):
-    keypoints = hand.keypoints.copy()
-    keypoints[[4, 8, 12, 16, 20]] = hand.vertices[list(FINGERTIP_VERTICES[name])] + [0.001, 0, 0]
-    found, gap = nearest_fingertips(keypoints, hand.vertices)
-    assert (found, round(gap, 6)) == (name, 0.001)

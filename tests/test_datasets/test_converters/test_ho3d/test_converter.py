@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from handvit.datasets.conversion.view import BAD_IMAGE, NO_IMAGE, CropView, FullFrameView
 from handvit.datasets.converters.ho3d.converter import Ho3dConverter
+from handvit.datasets.converters.ho3d.files import read_meta
 from handvit.hand_models.hand_pair import HandPair
 
 FLIP = np.array([1.0, -1.0, -1.0])
@@ -185,10 +186,7 @@ def test_names_times_and_order(train_raw):
         "ho3d_v3/SM2/cam0/0007/right",
     ]
     np.testing.assert_allclose([s.frame_time * 30 for s in samples], [7, 8, 9, 7, 8, 9])
-    lines = train_raw.lines["train"]
-    for sample in samples:
-        _, sequence, _, number, _ = sample.sample_id.split("/")
-        assert lines[sample.extra["list_index"]] == f"{sequence}/{number}"
+    assert not any(sample.extra for sample in samples)
 
 
 def test_only_listed_frames_are_converted(train_raw, collect):
@@ -219,6 +217,27 @@ def test_info_says_what_is_known_and_assumed(train_raw):
     assert info.fingertips == "ho3d"
     assert "6 frames of train.txt (83325 in the release)" in info.source
     assert "nominal 30 Hz" in info.source
+
+
+def test_tips_are_judged_by_frames_from_all_over_the_list(train_raw, monkeypatch):
+    module = "handvit.datasets.converters.ho3d.converter"
+    monkeypatch.setattr(f"{module}.NUM_PROBES", 2)
+    read = []
+
+    def spy(path, shapes):
+        read.append(path)
+        return read_meta(path, shapes)
+
+    monkeypatch.setattr(f"{module}.read_meta", spy)
+    info = convert_train(train_raw.root).info
+    assert "0.0 mm from 'ho3d' (median of 2 hands)" in info.source
+    lines = [train_raw.lines["train"][i] for i in (0, 3)]
+    assert [f"{path.parents[1].name}/{path.stem}" for path in read] == lines
+
+
+def test_probes_without_labels_are_passed_over(raw, edit):
+    edit(raw.root / "train" / "ABF10" / "meta" / "0007.pkl", handPose=None)
+    assert "(median of 1 hands)" in convert_train(raw.root).info.source
 
 
 @pytest.fixture

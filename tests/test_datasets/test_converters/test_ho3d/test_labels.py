@@ -66,7 +66,7 @@ def blank(world: Any) -> HandSample:
 
 def label_train(world: Any, **changes: np.ndarray) -> HandSample | Rejection:
     meta = train_meta(world.hands[1]["right"])
-    return TrainLabels(HANDS, meta).label(blank(world), {**meta, **changes}, 0)
+    return TrainLabels(HANDS, [meta]).label(blank(world), {**meta, **changes}, 0)
 
 
 def test_train_labels(world, hand, assert_truth):
@@ -108,13 +108,30 @@ def test_hands_behind_the_camera_are_rejected(world, hand):
 @pytest.mark.parametrize("name", FINGERTIP_VERTICES)
 def test_tip_vertices_are_found(world, hand, name):
     keypoints = hand.keypoints.copy()
-    keypoints[[4, 8, 12, 16, 20]] = hand.vertices[list(FINGERTIP_VERTICES[name])] + [0.001, 0, 0]
+    keypoints[[4, 8, 12, 16, 20]] = hand.vertices[list(FINGERTIP_VERTICES[name])] + [9e-4, 0, 0]
     meta = {**train_meta(hand), "handJoints3D": (FLIP * keypoints)[TO_HO3D]}
-    labels = TrainLabels(HANDS, meta)
+    labels = TrainLabels(HANDS, [meta])
     assert labels.fingertips == name
-    assert f"called {name!r}, 1.0 mm" in labels.note
+    assert f"0.9 mm from {name!r}" in labels.note and "distance of all keypoints" in labels.note
     sample = labels.label(blank(world), meta, 0)
-    assert sample.mano_residual == pytest.approx(5 * 0.001 / 21)
+    assert sample.mano_residual == pytest.approx(5 * 0.0009 / 21)
+
+
+def test_unknown_tips_are_compared_with_nothing(world, hand):
+    meta = train_meta(hand)
+    meta["handJoints3D"][16:, 0] += 0.004
+    meta["handJoints3D"][15, 0] += 0.0008
+    labels = TrainLabels(HANDS, [meta])
+    assert labels.fingertips is None and labels.hand_model == "openhand"
+    assert "4.0 mm from 'ho3d'" in labels.note and "joints without the tips" in labels.note
+    sample = labels.label(blank(world), meta, 0)
+    assert sample.mano_valid and sample.mano_residual == pytest.approx(0.0008 / 16)
+
+
+def test_tips_are_judged_by_all_probes(world, hand):
+    probes = [train_meta(hand) for _ in range(3)]
+    probes[0]["handJoints3D"][16:, 0] += 0.004
+    assert TrainLabels(HANDS, probes).fingertips == "ho3d"
 
 
 def evaluation_meta(hand: Any) -> dict[str, np.ndarray]:
@@ -157,6 +174,25 @@ def test_ground_truth_labels(world, hand, truth, assert_truth):
     sample = labels.label(blank(world), evaluation_meta(hand), 1)
     assert sample.keypoints_cam_valid.all() and sample.keypoints_img_valid.all()
     assert_truth(sample, hand, world.cameras[0], HANDS)
+
+
+def test_ground_truth_with_unknown_tips(truth):
+    path = truth / "evaluation_xyz.json"
+    joints = np.array(json.loads(path.read_text()))
+    for number, fingertips in ((0, "ho3d"), (1, None)):  # the second of three is the median
+        joints[number, 16:, 0] += 0.004
+        path.write_text(json.dumps(joints.tolist()))
+        labels = GroundTruthLabels(truth, num_frames=3)
+        assert labels.fingertips == fingertips and "median of 3 hands" in labels.note
+    assert "no known set" in labels.note and "4.0 mm from 'ho3d'" in labels.note
+
+
+@pytest.mark.parametrize("entry", [[[1.0, 2.0, 3.0]], [[float("nan")] * 3] * 778, [None]])
+def test_meshes_of_the_ground_truth_are_checked(truth, entry):
+    path = truth / "evaluation_verts.json"
+    path.write_text(json.dumps([*json.loads(path.read_text())[:2], entry]))
+    with pytest.raises(ValueError, match=r"evaluation_verts\.json: .*(no meshes|finite numbers)"):
+        GroundTruthLabels(truth, num_frames=3)
 
 
 def test_ground_truth_of_another_frame_is_rejected(world, hand, truth):

@@ -286,11 +286,11 @@ def source(truth, umetrack_profile, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_converter(truth):
-    """Return ``make(source, split="train", crop=CropView(), ...)``."""
+    """Return ``make(source, crop=CropView(), ...)``."""
 
-    def make(root, split="train", **options):
+    def make(root, **options):
         view = RectifiedView(options.pop("crop", CropView()))
-        return Hot3dConverter(root, split=split, view=view, hands=truth.world.pair, **options)
+        return Hot3dConverter(root, view=view, hands=truth.world.pair, **options)
 
     return make
 

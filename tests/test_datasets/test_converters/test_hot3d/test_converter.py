@@ -1,7 +1,4 @@
-import io
 import json
-import shutil
-import tarfile
 
 import numpy as np
 import pytest
@@ -50,6 +47,33 @@ def test_truth_is_recovered(results, truth, assert_truth):
         assert sample.keypoints_img_valid.sum() == (21 if sample.mano_valid else 19)
 
 
+def test_motion_is_that_in_the_axes_of_the_fisheye_camera(results, truth):
+    """The head turns by 25 degrees a frame, so a camera that follows the hand hides its motion."""
+    tracks, steps = {}, []
+    for sample in results[0].values():
+        device, (*_, stream, frame, side) = sample.extra["device"], sample.sample_id.split("/")
+        tracks.setdefault((device, stream, side), {})[int(frame)] = sample
+    assert len(tracks) == 5 * 2
+    for (device, stream, side), track in tracks.items():
+        rotations = [sample.extra["rotation_from_camera"] for sample in track.values()]
+        assert all(rotation == rotations[0] for rotation in rotations)
+        if side == "left":
+            continue
+        stored = track[1].keypoints_cam[0] - track[0].keypoints_cam[0]
+        moved = track[1].mano_root_cam - track[0].mano_root_cam
+        first, second = (
+            truth.shots[device, stream, frame].pose.to_cam(truth.hands[frame][side].root)
+            for frame in (0, 1)
+        )
+        np.testing.assert_allclose(
+            [stored, moved], 2 * [rotations[0] @ (second - first)], atol=5e-5
+        )
+        steps.append(np.linalg.norm([stored, moved, second - first], axis=-1))
+    stored, moved, true = np.transpose(steps)
+    np.testing.assert_allclose([stored, moved], [true, true], atol=5e-5)  # 0.05 mm
+    assert true.min() > 0.05
+
+
 def test_pixels_lie_under_the_mesh(results, truth):
     overlaps, shifts = [], []
     for sample in results[0].values():
@@ -95,7 +119,9 @@ def test_pictures_are_as_fine_as_the_image(source, make_converter, collect, devi
     small, large = convert(CropView(64, 2.0)), convert(CropView(2000, 2.0))
     assert {sample.image_size for sample in small.values()} == {(64, 64)}
     for key, sample in large.items():
-        assert sample.focal == pytest.approx(focal, rel=0.05)
+        ray = np.append((sample.bbox_xyxy.reshape(2, 2).mean(0) - sample.princpt) / sample.focal, 1)
+        at_hand = sample.focal * np.linalg.norm(ray)  # px a radian, across the radius
+        assert at_hand == pytest.approx(focal, rel=0.05)
         side = (sample.bbox_xyxy[2:] - sample.bbox_xyxy[:2]).max() * 2
         assert sample.image_size[0] == pytest.approx(side, abs=1)
         assert small[key].focal / 64 == pytest.approx(sample.focal / sample.image_size[0])
@@ -222,8 +248,8 @@ BROKEN = {
     "half a record": (content("000000.cameras.json", b"{"), BAD, "000000.cameras.json", 2),
     "no record": (without("000000.cameras.json"), BAD, "000000.cameras.json", 2),
     "no time": (content("000001.info.json", {}), BAD, "info.json: ref_timestamp_ns", 3),
-    "no labels": (without("000000.hands.json"), hot3d.NO_LABELS, "000000.hands.json", 2),
-    "no shapes": (without("__hand_shapes.json__"), hot3d.NO_SHAPES, "__hand_shapes.json__", 0),
+    "no labels": (without("000000.hands.json"), BAD, "000000.hands.json", 2),
+    "no shapes": (without("__hand_shapes.json__"), BAD, "__hand_shapes.json__", 0),
     "bad shapes": (content("__hand_shapes.json__", {"mano": [0]}), BAD, "shapes.json__: mano", 0),
 }
 
@@ -248,24 +274,6 @@ def test_a_clip_that_is_cut_off_is_rejected(changed, make_converter, tmp_path):
     assert rejection.reason == hot3d.NO_CLIP and str(path) in rejection.where
 
 
-def test_test_splits_have_nothing_to_convert(source, make_converter, converted, tmp_path):
-    folder = tmp_path / "raw"
-    shutil.copytree(source, folder)
-    (folder / "train_quest3").rename(folder / "test_quest3")
-    path = folder / "test_quest3" / "clip-002001.tar"
-    with tarfile.open(path) as tar:
-        names = [name for name in tar.getnames() if "hand" not in name]
-        files = {name: tar.extractfile(name).read() for name in names}
-    with tarfile.open(path, "w") as tar:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    converter = make_converter(folder, split="test_bop", streams={"Quest3": ["1201-1"]})
-    with pytest.raises(ValueError, match=f"nothing could be converted: .*{hot3d.NO_SHAPES}"):
-        converted(converter, tmp_path / "out")
-
-
 def test_box_overlap_by_hand():
     camera = FisheyeCamera(np.array([100.0, 50, 50, *[0] * 12]), (100, 100), np.eye(3))
     folding = camera._replace(params=np.array([100.0, 50, 50, -0.1, *[0] * 11]))
@@ -282,9 +290,11 @@ def test_info_states_what_was_assumed(source, make_converter):
     info = make_converter(source, min_visibility=0.25).info
     assert (info.name, info.split, info.hand_model) == ("hot3d", "train", "openhand")
     assert info.fingertips == "smplx" and "less than 0.25 is visible" in info.source
+    assert "mano_residual is their mean distance from UmeTrack's landmarks" in info.source
+    assert "the same for all frames of a clip, camera and side" in info.source
 
 
-def test_tool_writes_the_same_bytes_with_any_number_of_workers(source, load_tool, tmp_path, capsys):
+def test_tool_writes_the_same_bytes_with_any_number_of_workers(source, load_tool, tmp_path):
     tool = load_tool("dataset_converters/hot3d.py")
     tars = []
     for workers in ("1", "2"):
@@ -293,8 +303,29 @@ def test_tool_writes_the_same_bytes_with_any_number_of_workers(source, load_tool
         tool.main([str(source), str(out), "--split", "train", "--num-workers", workers, *options])
         tars.append([path.read_bytes() for path in sorted(out.glob("*.tar"))])
     assert len(tars[0]) == 2 and tars[0] == tars[1]
+
+
+def test_tool_takes_the_hands_that_hot3d_was_fitted_with(
+    source, load_tool, tmp_path, capsys, truth, assert_truth
+):
+    """Left hands with shape directions that mirror the right ones."""
+    options = ["--split", "train", "--mano", "openhand", "--device", "Quest3", "--num-shards", "2"]
+    load_tool("dataset_converters/hot3d.py").main([str(source), str(tmp_path / "out"), *options])
     assert "8 samples in 2 shards" in capsys.readouterr().out
-    assert len(ShardReader(tmp_path / "1")) == 8
+    reader = ShardReader(tmp_path / "out")
+    samples = [reader.read_sample(row) for row in range(len(reader))]
+    assert len(samples) == 8 and any(x.mano_valid and not x.is_right for x in samples)
+    for sample in samples:
+        hands, camera = truth.of(sample)
+        assert_truth(sample, hands[side_of(sample)], camera, truth.world.pair)
+
+
+def test_tool_refuses_the_splits_without_labels(source, load_tool, tmp_path, capsys):
+    tool = load_tool("dataset_converters/hot3d.py")
+    with pytest.raises(SystemExit) as stopped:
+        tool.main([str(source), str(tmp_path / "out"), "--split", "test_bop"])
+    assert stopped.value.code == 2
+    assert "--split: invalid choice: 'test_bop' (choose from" in capsys.readouterr().err
 
 
 def test_tool_refuses_full_frames(source, load_tool, tmp_path, capsys):

@@ -113,6 +113,14 @@ def test_annotations_of_another_format_are_refused(tmp_path, key, value, message
         read(tmp_path, files)
 
 
+@pytest.mark.parametrize("part, key", [("images", "file_name"), ("annotations", "joint_valid")])
+def test_objects_without_the_key_of_their_list_are_refused(tmp_path, part, key):
+    files = one_image()
+    del files["data"][part][0][key]
+    with pytest.raises(ValueError, match=rf"data.*json: {part}: object 0 lacks '{key}', .*'id'"):
+        read(tmp_path, files)
+
+
 @pytest.mark.parametrize("key", ["campos", "camrot", "focal", "princpt"])
 def test_cameras_that_lack_something_are_refused(tmp_path, key):
     files = one_image()

@@ -1,7 +1,4 @@
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,146 +7,20 @@ from handvit.datasets.conversion import view
 from handvit.datasets.conversion.view import CropView, FullFrameView
 from handvit.datasets.converters.interhand26m import converter as interhand26m
 from handvit.datasets.converters.interhand26m.annotations import annotation_path
-from handvit.datasets.converters.interhand26m.converter import InterHandConverter, published_box
+from handvit.datasets.converters.interhand26m.converter import (
+    InterHandConverter,
+    clip_box,
+    published_box,
+)
 from handvit.datasets.converters.interhand26m.subset import Subset
 from handvit.datasets.shards.shard_reader import ShardReader
-from handvit.hand_models.mano_conversion import remove_mean_pose
 
-# Raw joint -> canonical keypoint: fingers thumb to pinky from the tip, then the wrist.
-FROM_TIPS = [4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17, 0]
+# What conftest.py writes.
 SIZE = (168, 256)
-FRAMES = (1000, 1018, 1036)  # 5 fps of a camera at 90 Hz
+FRAMES = (1000, 1018, 1036)
 CAMERAS = ("400026", "410053")
 KINDS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
 SEQUENCES = {"ROM01_Both": "interacting", "0001_fist": "right", "0002_fist": "left"}
-
-
-@dataclass
-class RawSplit:
-    """The files of one split, and the world they were made from."""
-
-    root: Path
-    world: Any
-    split: str
-    data: dict[str, list]
-    camera: dict[str, dict]
-    joint_3d: dict[str, dict]
-    MANO_NeuralAnnot: dict[str, dict]
-    kinds: tuple[str, ...] = KINDS  # files to write
-
-    def save(self) -> Path:
-        for kind in self.kinds:
-            path = annotation_path(self.root, self.split, kind)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(getattr(self, kind)))
-        return self.root
-
-    def annotation(self, sequence="ROM01_Both", frame=FRAMES[0], camera=CAMERAS[0]) -> dict:
-        wanted = (sequence, frame, camera)
-        for image, annotation in zip(self.data["images"], self.data["annotations"], strict=True):
-            if (image["seq_name"], image["frame_idx"] % 10000, image["camera"]) == wanted:
-                return annotation
-        raise KeyError(wanted)
-
-    def convert(self, **options) -> InterHandConverter:
-        options = {"view": FullFrameView(), "hands": self.world.pair, **options}
-        return InterHandConverter(self.save(), split=self.split, **options)
-
-
-@pytest.fixture(scope="module")
-def world(make_world):
-    return make_world(num_frames=len(FRAMES), num_cameras=len(CAMERAS), size=SIZE)
-
-
-@pytest.fixture(scope="module")
-def make_raw(world, write_picture, tmp_path_factory):
-    """Write all images of a capture and return its files, whose JSON is not written yet."""
-    folder = tmp_path_factory.mktemp("pictures")
-    pictures = {}
-    for index in range(len(FRAMES)):
-        for name, camera in zip(CAMERAS, world.cameras, strict=True):
-            write_picture(folder / f"{index}{name}.jpg", world.picture(index, camera))
-            pictures[index, name] = (folder / f"{index}{name}.jpg").read_bytes()
-
-    def make(root, split="test", capture=7) -> RawSplit:
-        raw = empty_split(root, world, split, capture)
-        for number, (sequence, hand_type) in enumerate(SEQUENCES.items()):
-            for index in range(len(FRAMES)):
-                frame = FRAMES[index] + 10000 * number  # numbers are unique in a capture
-                coord, valid = add_instant(raw, index, capture, frame, hand_type)
-                for name, camera in zip(CAMERAS, world.cameras, strict=True):
-                    place = f"Capture{capture}/{sequence}/cam{name}/image{frame}.jpg"
-                    path = root / "images" / split / place
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(pictures[index, name])
-                    image = dict(file_name=place, capture=capture, seq_name=sequence, camera=name)
-                    raw.data["images"].append(
-                        dict(id=500 + len(raw.data["images"]), **image, frame_idx=frame, subject=3)
-                        | dict(width=SIZE[0], height=SIZE[1])
-                    )
-                    add_annotation(raw, camera, coord, valid, hand_type)
-        return raw
-
-    return make
-
-
-@pytest.fixture
-def raw(tmp_path, make_raw) -> RawSplit:
-    return make_raw(tmp_path)
-
-
-def empty_split(root, world, split, capture) -> RawSplit:
-    parts = {key: {} for key in ("campos", "camrot", "focal", "princpt")}
-    for name, camera in zip(CAMERAS, world.cameras, strict=True):
-        parts["campos"][name] = (camera.position * 1000).tolist()  # not the translation
-        parts["camrot"][name] = camera.rotation.tolist()
-        parts["focal"][name] = camera.focal.tolist()
-        parts["princpt"][name] = camera.princpt.tolist()
-    key = str(capture)
-    data = {"images": [], "annotations": []}
-    return RawSplit(root, world, split, data, {key: parts}, {key: {}}, {key: {}})
-
-
-def add_instant(raw, index, capture, frame, hand_type) -> tuple[np.ndarray, np.ndarray]:
-    coord, valid = world_joints(raw.world, index, hand_type)
-    nested = valid[:, None].astype(int).tolist()
-    raw.joint_3d[str(capture)][str(frame)] = dict(
-        world_coord=coord.tolist(), joint_valid=nested, hand_type=hand_type, hand_type_valid=True
-    )
-    raw.MANO_NeuralAnnot[str(capture)][str(frame)] = {
-        side: mano(raw.world, index, side) if hand_type in (side, "interacting") else None
-        for side in ("right", "left")
-    }
-    return coord, valid
-
-
-def world_joints(world, index, hand_type) -> tuple[np.ndarray, np.ndarray]:
-    coord, valid = np.ones((42, 3)), np.zeros(42, bool)
-    for side, first in (("right", 0), ("left", 21)):
-        if hand_type in (side, "interacting"):
-            coord[first : first + 21] = world.hands[index][side].keypoints[FROM_TIPS] * 1000
-            valid[first : first + 21] = True
-    return coord, valid
-
-
-def mano(world, index, side) -> dict[str, list]:
-    hand = world.hands[index][side]
-    pose = remove_mean_pose(hand.hand_pose, world.pair.asset(hand.is_right))
-    full = [*hand.global_orient.tolist(), *pose.tolist()]
-    return {"pose": full, "shape": hand.betas.tolist(), "trans": hand.transl.tolist()}
-
-
-def add_annotation(raw, camera, coord, valid, hand_type) -> None:
-    pixels = camera.project(camera.to_cam(coord / 1000))
-    valid = valid & (pixels > -0.5).all(1) & (pixels < np.array(SIZE) - 0.5).all(1)
-    low, high = pixels[valid].min(0), pixels[valid].max(0)
-    number = 500 + len(raw.data["annotations"])
-    box = [*(low - 0.1 * (high - low)), *(1.2 * (high - low))]
-    nested = valid[:, None].astype(int).tolist()
-    raw.data["annotations"].append(
-        dict(id=number, image_id=number, bbox=box, joint_valid=nested, hand_type=hand_type)
-        | dict(hand_type_valid=1)
-    )
 
 
 def sample_id(side="right", frame=FRAMES[0], sequence="ROM01_Both", camera=CAMERAS[0]) -> str:
@@ -198,6 +69,33 @@ def test_box_of_the_file_is_the_joints_box_grown_by_a_fifth(raw):
     np.testing.assert_allclose(published_box(pixels), [8.0, 15.0, 24.0, 60.0])
 
 
+def test_boxes_are_cut_at_the_centres_of_the_outermost_pixels():
+    size = np.array([100, 80])
+    assert clip_box(np.array([-5.0, 3.0, 120.0, 10.0]), size).tolist() == [0, 3, 99, 13]
+    assert clip_box(np.array([5.0, -3.0, 10.0, 90.0]), size).tolist() == [5, 0, 15, 79]
+
+
+@pytest.mark.parametrize("is_clipped", [True, False])
+def test_box_may_be_clipped_or_not(raw, collect, is_clipped):
+    # The joints reach to 1 px from the right edge, so the grown box ends outside the image.
+    annotation, camera = raw.annotation(), raw.world.cameras[0]
+    instant = raw.joint_3d["7"][str(FRAMES[0])]
+    coord = np.array(instant["world_coord"]) / 1000
+    points = camera.to_cam(coord)
+    edge = (SIZE[0] - 2 - camera.princpt[0]) / camera.focal[0]
+    points[:, 0] += (edge * points[:, 2] - points[:, 0]).min()
+    instant["world_coord"] = ((points - camera.translation) @ camera.rotation * 1000).tolist()
+    box = published_box(camera.project(points))
+    right = box[0] + box[2]
+    assert right > SIZE[0] + 3
+    if is_clipped:
+        box[2] = SIZE[0] - box[0]
+    annotation["bbox"], annotation["joint_valid"] = box.tolist(), [[1]] * 42
+    samples, rejections = collect(raw.convert(hands=None))
+    where = [item.where for item in rejections if "annotation 500:" in item.where]
+    assert sample_id() in samples and not where
+
+
 def test_frame_whose_joints_do_not_fill_its_box_is_left_out(raw, collect):
     raw.annotation()["bbox"][0] += 1.5
     raw.annotation(frame=FRAMES[1])["bbox"][0] += 0.5
@@ -212,6 +110,16 @@ def test_box_of_a_truncated_hand_is_not_compared(raw, collect):
     raw.annotation()["bbox"] = [0.0, 0.0, 1.0, 1.0]
     samples, rejections = collect(raw.convert())
     assert len(samples) == 24 and not rejections
+
+
+def test_joint_behind_the_camera_is_not_valid_and_the_box_is_not_compared(raw, collect):
+    instant = raw.joint_3d["7"][str(FRAMES[0])]
+    back = raw.world.cameras[0].rotation.T @ [0, 0, 5000.0]
+    instant["world_coord"][8] = (np.array(instant["world_coord"][8]) - back).tolist()
+    raw.annotation()["bbox"] = [0.0, 0.0, 1.0, 1.0]  # what it would hold is not known
+    right = collect(raw.convert())[0][sample_id("right")]
+    assert np.flatnonzero(~right.keypoints_cam_valid).tolist() == [12]
+    assert np.flatnonzero(~right.keypoints_img_valid).tolist() == [12]
 
 
 def test_masks_of_2d_and_3d_come_from_their_own_files(raw, collect):
@@ -256,6 +164,20 @@ def test_missing_fits_leave_the_rest(raw, collect):
     pairs = [("right", FRAMES[0]), ("left", FRAMES[0]), ("left", FRAMES[1])]
     assert lacking == {sample_id(*pair, camera=camera) for pair in pairs for camera in CAMERAS}
     assert all(samples[key].keypoints_cam_valid.all() for key in lacking)
+
+
+@pytest.mark.parametrize("key, value", [("shape", [float("nan")] * 10), ("trans", None)])
+def test_bad_fit_leaves_the_joints(raw, collect, key, value):
+    behind = (2 * raw.world.cameras[0].position).tolist()
+    raw.MANO_NeuralAnnot["7"][str(FRAMES[0])]["right"][key] = value or behind
+    samples, rejections = collect(raw.convert())
+    right, left = samples[sample_id("right")], samples[sample_id("left")]
+    assert len(samples) == 24 and not rejections
+    assert not right.mano_valid and right.mano_residual is None and not right.betas.any()
+    assert right.keypoints_cam_valid.all() and right.keypoints_img_valid.all()
+    pixels = right.keypoints_img
+    np.testing.assert_allclose(right.bbox_xyxy, [*pixels.min(0), *pixels.max(0)])
+    assert left.mano_valid
 
 
 def test_labels_without_meaning_are_counted(raw, collect):
@@ -346,9 +268,12 @@ def test_info_says_what_was_chosen_and_assumed(raw):
     info = raw.convert(fps=5, subset=Subset(hand_types=("left",))).info
     assert (info.name, info.split, info.hand_model) == ("interhand26m", "test", "openhand")
     assert "5 fps" in info.source and "type left" in info.source and "mirrored" in info.source
+    assert f"the tips of {raw.world.pair.fingertips}" in info.source
+    assert "v1.0" not in info.source  # no file tells the release
     assert info.fingertips is None  # the joints are not a mesh's
     info = raw.convert(hands=None).info
     assert info.hand_model is None and "without MANO" in info.source
+    assert "tips" not in info.source
 
 
 @pytest.fixture
@@ -377,13 +302,30 @@ def test_tool_writes_the_same_with_any_number_of_workers(raw, run_main, assert_t
     assert_truth(left, raw.world.hands[0]["left"], raw.world.cameras[0], raw.world.pair)
 
 
-def test_tool_needs_no_hand_model_where_there_are_no_fits(raw, run_main):
+def test_tool_asks_for_the_fits_unless_told_to_leave_them_out(raw, run_main, capsys):
     raw.kinds = KINDS[:3]
-    run_main("plain", "--mano", raw.root / "nowhere", "--num-workers", 1)
+    with pytest.raises(SystemExit, match="1"):
+        run_main("plain", "--mano", raw.root / "nowhere", "--num-workers", 1)
+    error = capsys.readouterr().err
+    assert "InterHand2.6M_test_MANO_NeuralAnnot.json: not found" in error
+    assert "--without-mano" in error and not (raw.root / "plain").exists()
+
+
+def test_tool_without_mano_needs_neither_fits_nor_hand_model(raw, run_main):
+    raw.kinds = KINDS[:3]
+    options = ("--without-mano", "--mano", raw.root / "nowhere")
+    run_main("plain", *options, "--num-workers", 1)
     reader = ShardReader(raw.root / "plain")
     sample = reader.read_sample(0)
     assert reader.info.hand_model is None and not sample.mano_valid
     assert sample.keypoints_cam_valid.all()
+
+
+def test_tool_counts_the_fits_that_were_taken(raw, run_main):
+    raw.MANO_NeuralAnnot["7"][str(FRAMES[0])]["right"]["shape"][0] = float("nan")
+    run_main("some", "--mano", "openhand", "--num-workers", 1)
+    totals = json.loads((raw.root / "some" / "manifest.json").read_bytes())["totals"]
+    assert (totals["num_samples"], totals["num_mano"]) == (24, 22)  # one hand in two cameras
 
 
 def test_tool_takes_the_human_annotated_images_or_the_others(raw, run_main, capsys):

@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from handvit.datasets.converters.interhand26m.mano import (
-    BEHIND,
-    NO_NUMBERS,
-    add_mano,
-    mano_labels,
-)
+from handvit.datasets.converters.interhand26m.mano import add_mano, mano_labels
 from handvit.datasets.converters.interhand_joints import WorldCamera
 from handvit.hand_models.hand_pair import HandPair
 from handvit.hand_models.mano_conversion import remove_mean_pose
@@ -70,11 +65,12 @@ def test_box_is_that_of_mesh_and_keypoints_and_the_residual_is_told(world, camer
     sample = hand_sample(world, camera, side)
     sample.keypoints_img[3] = [1.0, 2.0]  # a corner of the image
     sample.keypoints_cam[3, 0] += 0.021
-    assert add_mano(sample, parameters(world, side), camera, world.pair) is None
+    fitted = add_mano(sample, parameters(world, side), camera, world.pair)
     pixels = world.cameras[0].project(world.cameras[0].to_cam(world.hands[0][side].vertices))
-    np.testing.assert_allclose(sample.bbox_xyxy, [1.0, 2.0, *pixels.max(0)])
-    assert sample.mano_valid
-    assert sample.mano_residual == pytest.approx(0.001)
+    np.testing.assert_allclose(fitted.bbox_xyxy, [1.0, 2.0, *pixels.max(0)])
+    assert fitted.mano_valid
+    assert fitted.mano_residual == pytest.approx(0.001)
+    assert not sample.mano_valid and sample.bbox_xyxy.tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_stock_left_shape_directions_would_be_seen(world, camera):
@@ -82,14 +78,15 @@ def test_stock_left_shape_directions_would_be_seen(world, camera):
     residual = {}
     for side in ("right", "left"):
         sample = hand_sample(world, camera, side)
-        assert add_mano(sample, parameters(world, side), camera, stock) is None
-        residual[side] = sample.mano_residual
+        residual[side] = add_mano(sample, parameters(world, side), camera, stock).mano_residual
     assert residual["right"] < 1e-9 and residual["left"] > 0.001
 
 
-def test_fits_that_cannot_be_are_told(world, camera):
-    fit = parameters(world, "right")
-    lost = {**fit, "shape": np.full(10, np.nan)}
-    assert add_mano(hand_sample(world, camera, "right"), lost, camera, world.pair) == NO_NUMBERS
-    behind = {**fit, "trans": 2 * world.cameras[0].position}
-    assert add_mano(hand_sample(world, camera, "right"), behind, camera, world.pair) == BEHIND
+@pytest.mark.parametrize("key", ["shape", "trans"], ids=["not finite", "behind the camera"])
+def test_fits_that_cannot_be_are_none_and_leave_the_hand(world, camera, key):
+    bad = {"shape": np.full(10, np.nan), "trans": 2 * world.cameras[0].position}
+    sample = hand_sample(world, camera, "right")
+    before = sample.to_record()
+    fit = {**parameters(world, "right"), key: bad[key]}
+    assert add_mano(sample, fit, camera, world.pair) is None
+    assert sample.to_record() == before and not sample.mano_valid

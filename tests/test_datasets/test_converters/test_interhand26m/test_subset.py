@@ -35,6 +35,7 @@ def test_description_tells_subsets_apart(ids):
     found = {Subset(hand_types=t, listed=chosen).description for t in types for chosen in listed}
     assert len(found) == 6
     assert sum("aid_human_annot_train.txt" in text for text in found) == 4
+    assert sum("not on the list" in text and "official subset M" in text for text in found) == 2
 
 
 @pytest.mark.parametrize(
