@@ -88,6 +88,21 @@ def test_mirroring_twice_changes_nothing(make_batch):
     assert mirror_points(torch.tensor([1.0, 2.0, 3.0])).tolist() == [-1, 2, 3]
 
 
+def test_mirroring_a_sample_twice_changes_nothing(make_batch):
+    """All labels of a left hand, in its image: what one mirror does the other undoes."""
+    batch = make_batch(4, 2)
+    once, homography = mirror_to_right(batch.labels, widths(batch))
+    twice, back = mirror_to_right(once, widths(batch))  # ``is_right`` still tells the real side
+    torch.testing.assert_close(back @ homography, torch.eye(3).expand(4, 2, 3, 3))
+    for name in ("bbox_xyxy", "princpt", "focal", "keypoints_img"):
+        torch.testing.assert_close(getattr(twice, name), getattr(batch.labels, name), **PIXELS)
+    torch.testing.assert_close(twice.keypoints_cam, batch.labels.keypoints_cam, **METRES)
+    for new, old in zip(twice.mano, batch.labels.mano, strict=True):
+        assert torch.equal(new, old)
+    is_left = ~batch.labels.is_right
+    assert (once.keypoints_img - batch.labels.keypoints_img)[is_left].abs().max() > 1
+
+
 def test_unturned_camera_changes_nothing(make_batch):
     labels = make_batch(2, 2).labels
     same, homography = turn_camera(labels, rotations(labels, 0, 0, 0), unzoomed(labels))

@@ -1,0 +1,1 @@
+"""Write predictions the way the servers of benchmarks take them."""
