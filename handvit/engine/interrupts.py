@@ -6,7 +6,7 @@ from types import FrameType
 
 
 class DeferredInterrupt:
-    """Hold back the first SIGINT until ``check`` is called; a second one acts at once.
+    """Hold back the first SIGINT until ``check`` or the end; a second one acts at once.
 
     An interrupt in the midst of ``torch.save`` comes out as a RuntimeError, and one that reaches
     the data loader's workers, as Ctrl-C does, looks as if they had crashed. Workers that are
@@ -26,13 +26,16 @@ class DeferredInterrupt:
             self._previous = signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._is_active:
             signal.signal(signal.SIGINT, self._previous)
+        if kind is None:
+            self.check()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a SIGINT was held back."""
+        """Raise KeyboardInterrupt, once, if a SIGINT was held back."""
         if self._is_noted:
+            self._is_noted = False
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:

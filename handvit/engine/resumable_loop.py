@@ -3,6 +3,7 @@
 from typing import Any
 
 from mmengine.runner import IterBasedTrainLoop, Runner
+from torch import nn
 from torch.utils.data import IterableDataset
 
 from handvit.registry import LOOPS
@@ -31,8 +32,8 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
                 " sampler=dict(type='InfiniteMixtureSampler')"
             )
 
-    def run(self) -> None:
-        """Train to the end; the same as MMEngine's loop but for the first lines."""
+    def run(self) -> nn.Module:
+        """Train and return the model; the same as MMEngine's loop but for the first lines."""
         self.runner.call_hook("before_train")
         self.runner.call_hook("before_train_epoch")
         if self._iter > 0:

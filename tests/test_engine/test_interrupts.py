@@ -29,11 +29,19 @@ def test_a_second_interrupt_acts_at_once():
 def test_it_ends_with_its_block_and_can_begin_again():
     before = signal.getsignal(signal.SIGINT)
     interrupt = DeferredInterrupt()
-    with interrupt:
+    with pytest.raises(KeyboardInterrupt), interrupt:
         _interrupt()
     assert signal.getsignal(signal.SIGINT) is before
+    interrupt.check()  # it was raised already
     with interrupt:
         interrupt.check()
+
+
+def test_an_error_in_the_block_comes_first():
+    interrupt = DeferredInterrupt()
+    with pytest.raises(ValueError, match="disk"), interrupt:
+        _interrupt()
+        raise ValueError("disk")
 
 
 def test_forked_workers_are_not_stopped_by_the_first_one():
