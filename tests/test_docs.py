@@ -1,5 +1,6 @@
 """The documents point at files that exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -21,3 +22,11 @@ def test_links_and_commands_name_existing_files(page):
 
 def test_there_are_pages():
     assert {"README.md", "CONTRIBUTING.md", "data.md", "configs.md"} <= {p.name for p in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_pages_is_python_and_configs_are_dicts(page):
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for node in ast.parse(block).body:
+            is_tuple = isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+            assert not is_tuple, f"a stray comma: {ast.unparse(node)[:60]}"

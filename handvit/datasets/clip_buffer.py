@@ -60,17 +60,22 @@ class ClipBuffer:
     def _history(self, sample: HandSample) -> deque[HandSample]:
         """Take the frames before a sample out of the buffer; none where a new run begins."""
         frames = self._frames.pop(sample.track, None)
-        gap = sample.frame_time - self._last_time.get(sample.track, -np.inf)
+        if sample.track not in self._last_time:
+            return self._no_history()
+        gap = sample.frame_time - self._last_time[sample.track]
         if gap <= 0:
             raise ValueError(
                 f"sample_id: {sample.sample_id!r} does not come after the frame before it in its"
                 " track; read the data set with HandClipDataset, or sort its frames by time"
             )
         if gap > self._max_frame_gap:
-            return deque(maxlen=self._stride * (self._length - 1) + 1)
+            return self._no_history()
         if frames is None:
             raise ValueError(
                 f"sample_id: {sample.sample_id!r} continues a track after frames of more than"
                 f" {MAX_OPEN_TRACKS} others; read the data set with HandClipDataset"
             )
         return frames
+
+    def _no_history(self) -> deque[HandSample]:
+        return deque(maxlen=self._stride * (self._length - 1) + 1)

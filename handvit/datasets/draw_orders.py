@@ -62,8 +62,8 @@ class BalancedOrder:
         column: a number of the shard index, see ``INDEX_DTYPE``.
         edges: ascending, in the column's unit; K edges make K + 1 bins, open at both ends. An edge
             belongs to the bin above it.
-        max_boost: draw a bin at most about so many times as often as its number of rows asks for,
-            lest a handful of outliers be learned by heart.
+        max_boost: draw a bin at most so many times as often as its number of rows asks for, lest a
+            handful of outliers be learned by heart. The sampler's one draw a chunk is the least.
     """
 
     def __init__(self, *, column: str, edges: Sequence[float], max_boost: float = 10.0) -> None:
@@ -87,10 +87,17 @@ class BalancedOrder:
         rows = np.argsort(bins, kind="stable").astype(np.int32)
         parts = np.split(rows, np.cumsum(np.bincount(bins))[:-1])
         parts = [part for part in parts if len(part)]
-        natural = np.array([len(part) for part in parts]) / len(rows)
-        shares = np.minimum(1 / len(parts), self.max_boost * natural)
-        shares /= shares.sum()
+        shares = self._shares(np.array([len(part) for part in parts]) / len(rows))
         return [_ShuffledWalk(*walk) for walk in zip(parts, shares.tolist(), strict=True)]
+
+    def _shares(self, natural: np.ndarray) -> np.ndarray:
+        """Return the shares of bins from those of their rows: equal, but for what is too rare."""
+        shares, left = np.empty(len(natural)), 1.0
+        for place, number in enumerate(np.argsort(natural, kind="stable")):
+            equal = left / (len(natural) - place)  # the rare ones come first
+            shares[number] = min(equal, self.max_boost * natural[number])
+            left -= shares[number]
+        return shares
 
 
 @DATA_SAMPLERS.register_module()

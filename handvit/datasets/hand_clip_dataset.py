@@ -1,18 +1,17 @@
 """Serve clips of one hand from a data set folder."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from handvit.datasets.clip_index import ClipIndex
 from handvit.datasets.frame_stack import FrameStack, LooseFrames
 from handvit.datasets.row_filter import Filter, rows_passing
 from handvit.datasets.row_selection import rows_of, rows_with_history
+from handvit.datasets.shards.bad_samples import BadSamples
 from handvit.datasets.shards.image_codec import decode_image
 from handvit.datasets.shards.shard_index import ShardError
 from handvit.datasets.shards.shard_reader import ShardReader
@@ -75,10 +74,9 @@ class HandClipDataset(Dataset):
         self.reader = ShardReader(data_root)
         self.clip_length = clip_length
         self.stride = stride
-        self.max_bad_samples = max_bad_samples
-        self._bad: set[int] = set()
         self._clips = self._index_clips(max_frame_gap)
         self._rows = self._select_rows(indices, row_filter, min_valid_frames)
+        self._bad = BadSamples(min(max_bad_samples, len(self) - 1))  # one has to be left
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -125,7 +123,7 @@ class HandClipDataset(Dataset):
                 try:
                     return self._read_clip(int(self._rows[index]), frames, clip)
                 except ShardError as error:
-                    self._count_bad(index, error)
+                    self._bad.add([index], error)
             index = (index + 1) % len(self)
 
     def _read_clip(self, last_row: int, frames: FrameStack | LooseFrames, clip: int) -> HandClip:
@@ -147,20 +145,6 @@ class HandClipDataset(Dataset):
             return stored, decode_image(stored.image, stored.image_size)
         except ValueError as error:
             raise ShardError(f"{self.reader.describe(row)}: {error}") from error
-
-    def _count_bad(self, index: int, error: ShardError) -> None:
-        if len(self._bad) >= min(self.max_bad_samples, len(self) - 1):
-            if not self.max_bad_samples:
-                raise error
-            raise ShardError(
-                f"{error} (more than max_bad_samples={self.max_bad_samples} unreadable samples)"
-            ) from error
-        self._bad.add(index)
-        print_log(
-            f"skipped sample, {len(self._bad)} of {self.max_bad_samples} allowed: {error}",
-            logger="current",
-            level=logging.WARNING,
-        )
 
     def _index_clips(self, max_frame_gap: float) -> ClipIndex:
         index = self.reader.index

@@ -35,7 +35,7 @@ class InfiniteMixtureSampler(Sampler):
         *,
         seed: int | None = None,
         order: dict | DrawOrder | None = None,
-        chunk_size: int = 1000,
+        chunk_size: int = 10_000,
     ) -> None:
         is_mixture = isinstance(dataset, MixtureDataset)
         parts, weights = (dataset.datasets, dataset.weights) if is_mixture else ((dataset,), (1.0,))

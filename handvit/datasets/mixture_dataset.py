@@ -87,6 +87,7 @@ class MixtureDataset(Dataset):
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return the part that holds a clip, and the clip's index in it."""
+        index = range(len(self))[index]
         part = int(np.searchsorted(self._ends, index, side="right"))
         return part, index - int(self._ends[part]) + self.sizes[part]
 

@@ -21,10 +21,13 @@ def rows_of(indices: int | Sequence[int] | None, num_rows: int) -> np.ndarray:
     """
     if indices is None:
         return np.arange(num_rows, dtype=np.int32)
-    rows = np.arange(indices) if isinstance(indices, int) else np.asarray(indices, np.int64)
+    rows = np.arange(indices) if isinstance(indices, int) else np.asarray(indices)
+    if len(rows) and rows.dtype.kind not in "iu":
+        raise ValueError(f"indices: values of type {rows.dtype}, want numbers of rows")
     if not len(rows) or rows.min() < 0 or rows.max() >= num_rows:
         raise ValueError(
-            f"indices: {indices} does not select from the {num_rows} frames of the data set"
+            f"indices: {np.array2string(rows, threshold=8)} does not select from the {num_rows}"
+            " frames of the data set"
         )
     return rows.astype(np.int32)
 

@@ -154,17 +154,26 @@ class StreamingClipDataset(IterableDataset):
         drawn = shuffle(self.shuffle_buffer, initial=self.shuffle_buffer, rng=rng)
         num_decoded = 0
         for place, clip in islice(drawn(self._clips(shards)), num_seen, None):
-            try:
-                images = [decode_image(s.image, s.image_size) for s in clip.samples]
-            except ValueError as error:
-                where = self.stream.describe(*place)
-                self._bad.add([place], ShardError(f"{where}: {error}"))
+            images = self._decode(place, clip)
+            if images is None:
                 continue
             num_decoded += 1
             yield HandClip(clip.samples, images, clip.frame_valid)
         if not num_decoded and not num_seen:
             names = [self.stream.info.shards[shard].file for shard in shards]
             raise ShardError(f"{self.stream.info.name}: nothing is readable in shards {names}")
+
+    def _decode(self, place: tuple[int, int], clip: EncodedClip) -> list[np.ndarray] | None:
+        """Return the images of a clip, ``None`` if one is unreadable and that is allowed."""
+        try:
+            images = []
+            for sample in clip.samples:
+                images.append(decode_image(sample.image, sample.image_size))
+        except ValueError as error:
+            where = f"{self.stream.describe(*place)}: {sample.sample_id!r}"
+            self._bad.add([sample.sample_id], ShardError(f"{where}: {error}"))
+            return None
+        return images
 
     def _clips(self, shards: Sequence[int]) -> Iterator[tuple[tuple[int, int], EncodedClip]]:
         """Yield each clip of some shards behind the (shard, number) of its last frame."""

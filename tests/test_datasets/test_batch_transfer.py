@@ -100,5 +100,5 @@ def test_no_descriptor_stays_open(dataset):
         list(DataLoader(dataset, batch_size=4, num_workers=1, collate_fn=hand_collate))
         return len(os.listdir("/proc/self/fd"))
 
-    drain()
-    assert drain() == drain()
+    counts = [drain() for _ in range(5)]
+    assert counts[-1] - counts[0] < 4, "each batch of each epoch would leave one"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from handvit.datasets import hand_clip_dataset
 from handvit.datasets.hand_clip_dataset import HandClipDataset
 from handvit.datasets.hand_collate import hand_collate
+from handvit.datasets.shards import bad_samples
 from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.datasets.shards.image_codec import decode_image
 from handvit.datasets.shards.shard_index import ShardError
@@ -136,7 +136,7 @@ def test_image_of_another_size_than_stated(tmp_path, make_sample):
 
 def test_bad_samples_are_skipped_counted_and_limited(make_shards, monkeypatch):
     log = []
-    monkeypatch.setattr(hand_clip_dataset, "print_log", lambda text, **_: log.append(text))
+    monkeypatch.setattr(bad_samples, "print_log", lambda text, **_: log.append(text))
     root = make_shards()
     for row in (21, 22, 23):
         _spoil_image(root, f"000002{row - 20:06d}")
@@ -148,7 +148,7 @@ def test_bad_samples_are_skipped_counted_and_limited(make_shards, monkeypatch):
         assert len(dataset._bad) == 1
     with pytest.raises(ShardError, match="max_bad_samples"):
         dataset[21]
-    assert "skipped sample, 1 of 2 allowed" in log[0] and "key '000002000003'" in log[0]
+    assert "1 skipped, 1 of 2 allowed" in log[0] and "key '000002000003'" in log[0]
 
 
 def test_nothing_readable_is_an_error_not_a_search_without_end(make_shards):
@@ -254,7 +254,7 @@ def test_damaged_samples_are_skipped_and_counted_and_no_batch_is_missing(
         with log.open("a") as file:
             file.write(f"{text}\n")
 
-    monkeypatch.setattr(hand_clip_dataset, "print_log", write)
+    monkeypatch.setattr(bad_samples, "print_log", write)
     ids = _ids_around(make_shards(), damage, num_workers, max_bad_samples=10)
     assert len(ids) == 24, "the epoch is as long as ever"
     good = [_id_of(row) for row in (*range(10), *range(20, 24))]
@@ -262,7 +262,9 @@ def test_damaged_samples_are_skipped_and_counted_and_no_batch_is_missing(
     assert ids[:10] + ids[20:] == good, "undamaged samples come where they always do"
     lines = log.read_text().splitlines()
     assert 10 <= len(lines) <= 10 * max(1, num_workers)
-    assert all(re.search(r"sample, \d+ of 10 allowed: .*shard-000001.tar", line) for line in lines)
+    assert all(
+        re.search(r"1 skipped, \d+ of 10 allowed: .*shard-000001.tar", line) for line in lines
+    )
 
 
 def test_nothing_is_skipped_without_damage(make_shards):

@@ -11,6 +11,8 @@ def test_rows_of():
     assert rows_of(2, 4).tolist() == [0, 1]
     assert rows_of([3, 1], 4).tolist() == [3, 1]
     assert rows_of(None, 10).dtype == np.int32
+    with pytest.raises(ValueError, match="indices: values of type bool"):
+        rows_of([True, False, True, False], 4)
     for indices in (0, 5, [], [4], [-1]):
         with pytest.raises(ValueError, match=r"indices: .*4 frames"):
             rows_of(indices, 4)

@@ -57,6 +57,8 @@ def run_conversion(
         return _convert(args, build)
     except ValueError as error:
         parser.exit(1, f"error: {error}\n")
+    except OSError as error:  # a full disk, a lost mount
+        parser.exit(1, f"error: {error}; when it is mended, add --resume to go on\n")
     except KeyboardInterrupt:
         parser.exit(130, "\ninterrupted; repeat the command with --resume to go on\n")
 

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ from handvit.datasets.conversion.converter import Converter, Rejection, Unit
 from handvit.datasets.conversion.shard_report import ShardReport, report_path
 from handvit.datasets.shards.dataset_info import DatasetInfo
 from handvit.datasets.shards.folder_claim import claim_folder
-from handvit.datasets.shards.shard_index import index_path
-from handvit.datasets.shards.shard_pool import Report, check_num_workers, write_shards
+from handvit.datasets.shards.shard_index import index_path, labels_path
+from handvit.datasets.shards.shard_pool import Report, check_num_workers, one_thread, write_shards
 from handvit.datasets.shards.shard_writer import finalize, shard_path, write_shard
 from handvit.structures import HandSample
 
 CLAIM_FILE = "conversion.json"
 MANIFEST_FILE = "manifest.json"
 FRAMES_PER_SHARD = 5000
+_NUM_PROBED = 16  # samples that the disk check looks at
+_LABEL_BYTES = 6000  # of a sample in all files: record, labels, index, headers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,8 @@ def convert(
             f" what is there ({len(done)} of {len(wanted)} shards), or choose another folder"
         )
     todo = [number for number in wanted if number not in done]
-    _check_space(root, converter, sum(_num_frames(shards[number]) for number in todo))
+    if todo:
+        _check_space(root, converter, [unit for number in todo for unit in shards[number]])
     report(sum(_num_frames(shards[number]) for number in done))
 
     def write(number: int, report: Report) -> None:
@@ -95,7 +98,11 @@ def plan_shards(units: Sequence[Unit], num_shards: int | None) -> list[list[Unit
     if not units or len(names) < len(units):
         raise ValueError(f"{len(units)} units with {len(names)} names: nothing to convert")
     ends = np.cumsum([unit.num_frames for unit in units])
-    count = num_shards or min(len(units), -(-int(ends[-1]) // FRAMES_PER_SHARD))
+    if not ends[-1]:
+        raise ValueError(f"none of {len(units)} stretches has a frame: nothing to convert")
+    count = num_shards
+    if count is None:
+        count = min(len(units), -(-int(ends[-1]) // FRAMES_PER_SHARD))
     if not 1 <= count <= len(units):
         raise ValueError(f"--num-shards {num_shards}: must be in [1, {len(units)}], the stretches")
     # A unit goes where its middle lies; then no shard may be left without one.
@@ -105,7 +112,8 @@ def plan_shards(units: Sequence[Unit], num_shards: int | None) -> list[list[Unit
         lowest = max(count - (len(units) - i), 0)
         highest = 0 if i == 0 else place[i - 1] + 1
         place[i] = min(max(place[i], lowest), highest)
-    return [[unit for unit, at in zip(units, place, strict=True) if at == n] for n in range(count)]
+    edges = np.searchsorted(place, np.arange(count + 1)).tolist()
+    return [list(units[start:end]) for start, end in pairwise(edges)]
 
 
 def _wanted(shard_index: int | None, num_shards: int) -> list[int]:
@@ -131,12 +139,19 @@ def _settings(converter: Converter, units: Sequence[Unit], num_shards: int) -> d
     }
 
 
-def _check_space(root: Path, converter: Converter, num_frames: int) -> None:
-    needed = num_frames * converter.view.bytes_per_sample
+def _check_space(root: Path, converter: Converter, units: Sequence[Unit]) -> None:
+    """Refuse to begin what the disk cannot hold, judged by the first samples."""
+    items = chain.from_iterable(converter.samples(unit) for unit in units[:_NUM_PROBED])
+    samples = (item for item in items if isinstance(item, HandSample))
+    with one_thread():
+        first = list(islice(samples, _NUM_PROBED))
+    num_probed = len({sample.sample_id.rpartition("/")[0] for sample in first})  # frames
+    num_bytes = sum(len(sample.image) + _LABEL_BYTES for sample in first)
+    needed = num_bytes / max(num_probed, 1) * _num_frames(units)
     free = shutil.disk_usage(root).free
     if needed > free:
         raise ValueError(
-            f"{root}: about {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free;"
+            f"{root}: about {needed / 1e9:.3g} GB are needed and {free / 1e9:.3g} GB are free;"
             " choose another disk, a smaller --image-size, or convert one --shard-index at a time"
         )
 
@@ -149,7 +164,9 @@ def _write_shard(
     root: Path, number: int, converter: Converter, units: Sequence[Unit], report: Report
 ) -> None:
     # Without its report a finished tar does not count: its digest is not known.
-    index_path(shard_path(root, number)).unlink(missing_ok=True)
+    tar = shard_path(root, number)
+    for path in (index_path(tar), labels_path(tar), tar):
+        path.unlink(missing_ok=True)
     shard_report = ShardReport()
     samples = shard_report.watch(_items(converter, units, report))
     first = next(samples, None)

@@ -46,8 +46,6 @@ class RawFrame(NamedTuple):
 class View(Protocol):
     """Decide which part of an image is stored with each hand, see ``view.py``."""
 
-    bytes_per_sample: int  # rough size on disk
-
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image and yield complete samples."""
 

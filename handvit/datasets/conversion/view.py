@@ -56,11 +56,6 @@ class CropView:
         if not 1 <= self.context <= 20:
             raise ValueError(f"context: {self.context} must be in [1, 20] hand boxes")
 
-    @property
-    def bytes_per_sample(self) -> int:
-        """Rough size on disk: a third of a byte a pixel, and the record."""
-        return self.image_size**2 // 3 + 3000
-
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield a crop for each hand."""
         return _finish_hands(frame, self._cut)
@@ -86,8 +81,6 @@ class CropView:
 @dataclass(frozen=True)
 class FullFrameView:
     """Store the image as it is, byte for byte, with each hand in it."""
-
-    bytes_per_sample: int = 300_000
 
     def store(self, frame: RawFrame) -> Iterator[HandSample | Rejection]:
         """Read the image once and yield it with each hand."""

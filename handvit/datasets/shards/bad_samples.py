@@ -19,6 +19,12 @@ class BadSamples:
         self._limit = limit
         self._seen: set[Hashable] = set()
 
+    def __contains__(self, sample: Hashable) -> bool:
+        return sample in self._seen
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def add(self, samples: Iterable[Hashable], error: ShardError) -> None:
         """Note samples that one error made unreadable; those noted before count once.
 

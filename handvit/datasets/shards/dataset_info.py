@@ -32,7 +32,7 @@ class DatasetInfo:
         source: where the data came from and what the converter had to assume.
         hand_model: the model that the MANO parameters belong to, ``None`` where there are none.
         fingertips: key of ``skeleton.FINGERTIP_VERTICES``, ``None`` where the labels do not come
-            from a mesh.
+            from a mesh, or its tip vertices are not known.
 
     Raises:
         ValueError: names the field and the values it may take.

@@ -59,7 +59,9 @@ def _view_member(content: mmap.mmap, file: BinaryIO, member: zipfile.ZipInfo) ->
     file.seek(sum(lengths), 1)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError(f"{member.filename} has another version of the npy format")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if is_fortran:
+        raise ValueError(f"{member.filename} is stored column by column")
     if dtype.hasobject:
         raise ValueError(f"{member.filename} holds Python objects")
     return np.ndarray(shape, dtype, content, offset=file.tell())

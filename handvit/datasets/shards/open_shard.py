@@ -2,6 +2,8 @@
 
 import os
 from contextlib import ExitStack
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +11,8 @@ import numpy as np
 
 from handvit.datasets.shards.dataset_info import ShardEntry
 from handvit.datasets.shards.shard_index import REBUILD, ShardError, labels_path
+
+_HEADER_START = 10  # bytes of an npy file: magic, version, and the length of the header
 
 
 class OpenShard:
@@ -21,11 +25,13 @@ class OpenShard:
     def __init__(self, root: Path, entry: ShardEntry) -> None:
         self._files = ExitStack()
         self.path = root / entry.file
-        check_files(root, entry)
         try:
+            check_files(root, entry)
             self._tar = self._files.enter_context(self.path.open("rb", buffering=0))
             self._labels = self._files.enter_context(labels_path(self.path).open("rb", buffering=0))
             self._label_type = _read_label_type(self._labels, entry.num_samples)
+        except ShardError:
+            raise
         except (OSError, ValueError) as error:
             raise ShardError(f"{self.path}: not readable ({error}); {REBUILD}") from error
         self._labels_start = self._labels.tell()
@@ -84,9 +90,18 @@ def check_files(root: Path, entry: ShardEntry) -> None:
 
 def _read_label_type(file: BinaryIO, num_samples: int) -> np.dtype:
     """Read the header of an npy file and return the type of its rows."""
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("labels have another version of the npy format")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    start = file.read(_HEADER_START)
+    header = start + file.read(int.from_bytes(start[-2:], "little"))
+    shape, dtype = _parse_header(header)
     if shape != (num_samples,) or dtype.hasobject or not dtype.names:
         raise ValueError(f"labels have the shape {shape} for {num_samples} samples")
     return dtype
+
+
+@lru_cache(maxsize=1024)  # parsing takes five times as long as opening
+def _parse_header(header: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    file = BytesIO(header)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("labels have another version of the npy format")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape, dtype

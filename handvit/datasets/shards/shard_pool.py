@@ -33,7 +33,7 @@ def write_shards(
         Exception: whatever ``write_shard`` raised first; shards not yet begun are left out.
     """
     check_num_workers(num_workers)
-    with _one_thread():
+    with one_thread():
         if num_workers == 1:
             for number in numbers:
                 write_shard(number, report)
@@ -57,18 +57,19 @@ def _write_in_pool(
     context = multiprocessing.get_context("fork")  # as torch's DataLoader does
     counter = context.Value("q", 0)
     reported = 0
-    with ProcessPoolExecutor(num_workers, context, _start_worker, (write_shard, counter)) as pool:
+    pool = ProcessPoolExecutor(num_workers, context, _start_worker, (write_shard, counter))
+    try:
         pending = {pool.submit(_write_in_worker, number) for number in numbers}
-        try:
-            while pending:
-                done, pending = wait(pending, _POLL_SECONDS, FIRST_EXCEPTION)
-                made = counter.value
-                report(made - reported)
-                reported = made
-                for future in done:
-                    future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while pending:
+            done, pending = wait(pending, _POLL_SECONDS, FIRST_EXCEPTION)
+            made = counter.value
+            report(made - reported)
+            reported = made
+            for future in done:
+                future.result()
+    finally:
+        # One call: a second one, as by `with`, would take the cancelling back.
+        pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
@@ -76,6 +77,7 @@ class _Worker:
 
     write_shard: WriteShard
     counter: Synchronized
+    is_stopped = False
 
 
 def _start_worker(write_shard: WriteShard, counter: Synchronized) -> None:
@@ -86,12 +88,16 @@ def _start_worker(write_shard: WriteShard, counter: Synchronized) -> None:
 def _stop(number: int, frame: FrameType | None) -> None:
     """Leave for Ctrl-C without a traceback: the parent gets it too, and says what there is to say.
 
-    What the worker was writing is removed on the way out.
+    What the worker was writing is removed on the way out. The pool takes the exception for the
+    result of this shard and hands out the next one, which must not be begun.
     """
+    _Worker.is_stopped = True
     raise SystemExit(128 + number)
 
 
 def _write_in_worker(number: int) -> None:
+    if _Worker.is_stopped:
+        raise SystemExit
     _Worker.write_shard(number, _add_to_counter)
 
 
@@ -101,7 +107,7 @@ def _add_to_counter(count: int) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch and OpenCV use one thread: sums come out the same, small arrays faster.
 
     Forked processes inherit it. They cannot set it themselves: OpenCV would wait for ever for the

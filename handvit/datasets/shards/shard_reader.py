@@ -18,7 +18,7 @@ from handvit.datasets.shards.shard_index import REBUILD, ShardError
 from handvit.datasets.shards.stored_samples import StoredSample
 from handvit.structures import HandSample
 
-MAX_OPEN_SHARDS = 32
+MAX_OPEN_SHARDS = 128  # of two descriptors each; a process may have 1024
 
 
 class ShardReader:

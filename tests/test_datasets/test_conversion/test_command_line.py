@@ -82,6 +82,11 @@ def test_a_second_run_needs_resume(run, capsys):
     ("error", "status", "message"),
     [
         (ValueError("labels.json: broken"), 1, "error: labels.json: broken\n"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "when it is mended, add --resume",
+        ),
         (KeyboardInterrupt(), 130, "repeat the command with --resume"),
     ],
 )

@@ -14,7 +14,7 @@ class _RandomConverter:
     """Six tracks of three frames; the third frame of each is no good."""
 
     def __init__(self, make_sample, *, bad_tracks=(), name="tiny"):
-        self.view = FullFrameView(bytes_per_sample=10_000)
+        self.view = FullFrameView()
         self.info = DatasetInfo(
             name=name, split="train", source="random", license="CC0-1.0", hand_model="openhand"
         )
@@ -88,10 +88,21 @@ def test_resuming_keeps_what_is_finished(converter, tmp_path):
     (root / ".shard-000001.tar.123.tmp").write_bytes(b"half a tar")
     converter.calls.clear()
     info, num_frames = _convert(converter, root, num_shards=3, resume=True)
-    assert converter.calls == ["track2", "track3", "track4", "track5"]
+    probed, converted = converter.calls[:-4], converter.calls[-4:]
+    assert converted == probed == ["track2", "track3", "track4", "track5"]
     assert info.num_samples == 12 and num_frames == 18
     (root / ".shard-000001.tar.123.tmp").unlink()
     assert _contents(root) == _contents(tmp_path / "whole")
+
+
+def test_a_shard_whose_source_went_away_is_no_longer_there(make_sample, tmp_path):
+    _convert(_RandomConverter(make_sample), tmp_path, num_shards=3)
+    for name in ("dataset.json", "shard-000001.report.json"):
+        (tmp_path / name).unlink()
+    gone = _RandomConverter(make_sample, bad_tracks=(2, 3))
+    info, _ = _convert(gone, tmp_path, num_shards=3, resume=True)
+    assert [shard.file for shard in info.shards] == ["shard-000000.tar", "shard-000002.tar"]
+    assert not list(tmp_path.glob("shard-000001.[til]*"))
 
 
 def test_finished_shards_are_not_overwritten(converter, tmp_path):
@@ -134,13 +145,17 @@ def _fail_late(self, unit):
     raise ValueError("labels.json: broken")
 
 
-def test_a_full_disk_is_noticed_before_any_work(converter, tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    converter.view = FullFrameView(bytes_per_sample=10**8)
-    with pytest.raises(ValueError, match=r"about 1\.8 GB are needed and 1\.0 GB are free"):
-        _convert(converter, tmp_path)
-    assert not converter.calls
+def test_a_full_disk_is_noticed_before_anything_is_written(converter, tmp_path, monkeypatch):
+    """Labels of about 6 kB and an image of about 11 kB for each of 18 frames: 0.3 MB."""
+    usage = shutil.disk_usage(tmp_path)
+    for free, is_enough in ((400_000, True), (100_000, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage._replace(free=free))
+        if is_enough:
+            _convert(converter, tmp_path / "enough")
+        else:
+            with pytest.raises(ValueError, match=r"about 0\.0003\d+ GB are needed and 0\.0001 GB"):
+                _convert(converter, tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["conversion.json"]
 
 
 def test_no_process_is_noticed_before_any_work(converter, tmp_path):
@@ -169,6 +184,8 @@ def test_shards_hold_about_equal_numbers_of_frames():
         ([], None, "nothing to convert"),
         ([Unit("a", 1), Unit("a", 2)], None, "2 units with 1 names"),
         ([Unit("a", 1)], 2, r"--num-shards 2: must be in \[1, 1\]"),
+        ([Unit("a", 1)], 0, r"--num-shards 0: must be in \[1, 1\]"),
+        ([Unit("a", 0), Unit("b", 0)], None, "none of 2 stretches has a frame"),
     ],
 )
 def test_impossible_plans(units, num_shards, message):
