@@ -85,13 +85,17 @@ def _draw_grid_lines(canvas: np.ndarray, view: View, direction: int) -> None:
         point_cam[axis] = number * step
         pixel = min(max(round(float(view.to_pixels(point_cam)[direction])), 0), view.size - 1)
         label = f"{number * step * 1000:.0f}"
+        (width, height), _ = cv2.getTextSize(label, _FONT, scale, thickness)
         if direction == 0:
             canvas[:, pixel] = _GRID_COLOR
             corner = (pixel + 2, view.size - 4)
+            is_free = pixel + 2 + width <= view.size
         else:
             canvas[pixel] = _GRID_COLOR
-            corner = (3, pixel - 3)
-        cv2.putText(canvas, label, corner, _FONT, scale, _TEXT_COLOR, thickness, cv2.LINE_AA)
+            corner = (view.size - width - 3, pixel - 3)  # the legend is on the left
+            is_free = height + 3 < pixel < view.size - 2 * height  # numbers at the bottom
+        if is_free:
+            cv2.putText(canvas, label, corner, _FONT, scale, _TEXT_COLOR, thickness, cv2.LINE_AA)
 
 
 def _write(canvas: np.ndarray, lines: list[tuple[str, Color]]) -> None:
