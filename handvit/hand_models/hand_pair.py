@@ -112,6 +112,26 @@ class HandPair:
             root=sample.mano_root_cam,
         )
 
+    def label(
+        self,
+        sample: HandSample,
+        *,
+        global_orient: np.ndarray,
+        hand_pose: np.ndarray,
+        betas: np.ndarray,
+        root: np.ndarray,
+    ) -> HandSample:
+        """Return a sample with MANO's parameters, as ``pose`` takes them, and their residual."""
+        labelled = replace(
+            sample,
+            mano_valid=True,
+            global_orient=global_orient,
+            hand_pose=hand_pose,
+            betas=betas,
+            mano_root_cam=root,
+        )
+        return replace(labelled, mano_residual=self.residual(labelled))
+
     def residual(self, sample: HandSample) -> float | None:
         """Return the mean distance of MANO's keypoints from the annotated ones, metres.
 

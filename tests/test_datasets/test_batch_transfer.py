@@ -72,7 +72,7 @@ def test_a_batch_in_other_memory_goes_the_ordinary_way(dataset):
 
 
 @pytest.mark.parametrize("kept", [0, 12])
-def test_workers_use_their_memory_again_but_never_what_is_looked_at(dataset, kept):
+def test_workers_never_write_over_what_is_looked_at(dataset, kept):
     loader = DataLoader(
         dataset,
         batch_size=4,

@@ -74,6 +74,24 @@ def test_the_residual_is_the_mean_distance_of_valid_keypoints(pair, make_sample)
     assert pair.residual(sample) is None
 
 
+def test_labels_are_what_pose_takes_with_their_residual(pair, make_sample):
+    rng = np.random.default_rng(1)
+    mano = dict(
+        global_orient=rng.normal(0, 1, 3),
+        hand_pose=rng.normal(0, 0.3, 45),
+        betas=rng.normal(0, 1, 10),
+        root=np.array([0.01, 0.02, 0.6]),
+    )
+    blank = make_sample(track=1)  # a left hand
+    blank.mano_valid, blank.mano_residual = False, None
+    blank.keypoints_cam = pair.pose(False, **mano).keypoints + np.array([0.0, 0.003, 0.004])
+    labelled = pair.label(blank, **mano)
+    posed = pair.pose_sample(labelled).vertices
+    np.testing.assert_allclose(posed, pair.pose(False, **mano).vertices, atol=1e-12)
+    assert labelled.mano_valid and labelled.mano_residual == pytest.approx(0.005)
+    assert not blank.mano_valid
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"MANO_RIGHT\.npz: no such file.*setup_mano\.py"):
         HandPair.load(str(tmp_path))

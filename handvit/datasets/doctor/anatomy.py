@@ -9,7 +9,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from handvit.structures.skeleton import BONES, MANO_TO_CANONICAL
+from handvit.structures.skeleton import (
+    BONES,
+    INTERHAND_TO_CANONICAL,
+    MANO_TO_CANONICAL,
+    RHD_TO_CANONICAL,
+)
 
 #: (20,) metres, in the order of ``BONES``.
 ADULT_BONE_LENGTH = np.array(
@@ -28,12 +33,8 @@ ADULT_EXTENT = 0.19
 KNOWN_ORDERS = MappingProxyType(
     {
         "MANO's 16 joints, then the tips": MANO_TO_CANONICAL,
-        "each finger tip to base, wrist last (InterHand2.6M)": (
-            20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16,
-        ),
-        "wrist, then each finger tip to base (RHD)": (
-            0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17,
-        ),
+        "each finger tip to base, wrist last (InterHand2.6M)": INTERHAND_TO_CANONICAL,
+        "wrist, then each finger tip to base (RHD)": RHD_TO_CANONICAL,
         "fingers base to tip, wrist last": (20, *range(20)),
         "little finger first": (
             0, 17, 18, 19, 20, 13, 14, 15, 16, 9, 10, 11, 12, 5, 6, 7, 8, 1, 2, 3, 4,

@@ -1,7 +1,5 @@
 """Pose the hands of an ARCTIC sequence in the world and label them in its cameras."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -91,5 +89,4 @@ class WorldHand:
         rotation = camera.rotation[row]
         pose["global_orient"] = rotate_global_orient(pose["global_orient"], rotation)
         root = rotation @ self._root[row] + camera.translation[row]
-        labelled = replace(sample, mano_valid=True, mano_root_cam=root, **pose)
-        return replace(labelled, mano_residual=self._hands.residual(labelled))
+        return self._hands.label(sample, root=root, **pose)

@@ -1,7 +1,6 @@
 """Convert DexYCB: one hand that grasps objects, seen by eight cameras (Chao et al. 2021)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +129,7 @@ class DexYcbConverter:
             },
         )
         # The betas of left hands belong to MANO's stock left hand, which is not ours.
-        return self._with_mano(sample, pose) if sequence.is_right else sample
+        return self._hands.label(sample, **pose) if sequence.is_right else sample
 
     def _pose(self, labels: HandLabels, sequence: Sequence) -> dict[str, np.ndarray]:
         """Return the arguments that pose the hand in the camera."""
@@ -142,11 +141,6 @@ class DexYcbConverter:
             "betas": betas,
             "root": transl_to_root(labels.transl, betas, asset),
         }
-
-    def _with_mano(self, sample: HandSample, pose: dict[str, np.ndarray]) -> HandSample:
-        fields = {"mano_root_cam" if name == "root" else name: pose[name] for name in pose}
-        labelled = replace(sample, mano_valid=True, **fields)
-        return replace(labelled, mano_residual=self._hands.residual(labelled))
 
 
 def _read_labels(path: Path) -> HandLabels | Rejection:

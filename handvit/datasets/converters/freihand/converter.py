@@ -5,7 +5,6 @@ RGB Images" (2019).
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,17 +104,7 @@ class FreihandConverter:
     def _with_mano(self, hand: HandSample, entry: np.ndarray, vertices: np.ndarray) -> HandSample:
         """Add MANO's parameters, unless they are those of another hand."""
         mano, gap = place_mano(entry, vertices, self._hands)
-        if gap > MAX_MANO_GAP:
-            return hand
-        hand = replace(
-            hand,
-            mano_valid=True,
-            global_orient=mano.global_orient,
-            hand_pose=mano.hand_pose,
-            betas=mano.betas,
-            mano_root_cam=mano.root,
-        )
-        return replace(hand, mano_residual=self._hands.residual(hand))
+        return hand if gap > MAX_MANO_GAP else self._hands.label(hand, **mano._asdict())
 
     def _describe(self) -> DatasetInfo:
         labels = self._labels
