@@ -100,7 +100,7 @@ def test_there_are_recipes():
     ("key", "message"),
     [
         ("model.bakbone", "'bakbone'"),
-        ("model.head.widht", "'widht'"),
+        ("model.head.decoder.widht", "'widht'"),
         ("model.backbone.cfg", "'cfg'"),
         ("train_cfg.val_intervall", "'val_intervall'"),
         ("train_dataloader.dataset.datasets.0.clip_lenght", "'clip_lenght'"),

@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from handvit.geometry.rotation import mirror_points
+from handvit.geometry.rotation import mirror_points, mirror_rotation
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandPrediction, HandTarget, HandTokens
 
@@ -36,7 +36,7 @@ class HandPoseEstimator(BaseModel):
             data_preprocessor: ``HandBatch`` to ``HandCrops``.
             backbone: crops (B, 3, S, S) to ``HandTokens``.
             neck: tokens and crops to tokens that know their camera.
-            head: tokens and crops to MANO parameters and the wrist's place.
+            head: tokens, crops and hand model to a ``HandPrediction``, with losses of its own.
             hand_model: MANO parameters to keypoints and mesh.
             losses: logged name (``loss_...``) to term.
             temporal: tokens of T frames to tokens of the last one, or None.
@@ -89,10 +89,7 @@ class HandPoseEstimator(BaseModel):
             tokens = self.temporal(tokens, labels.frame_time, labels.frame_valid)
 
         # Only the last frame is decoded.
-        mano, root = self.head(tokens.last_frame(), crops.last_frame())
-        mesh = self.hand_model(mano.global_orient, mano.hand_pose, mano.betas)
-        place = mano.root_cam[..., None, :]  # (B, 1, 1, 3)
-        return HandPrediction(mano, mesh.keypoints_rel + place, mesh.vertices_rel + place, root)
+        return self.head(tokens.last_frame(), crops.last_frame(), self.hand_model)
 
     def _extract_tokens(self, crops: HandCrops) -> HandTokens:
         """Tokens (B, T, N, D); without gradients when neither part is trained."""
@@ -109,7 +106,7 @@ class HandPoseEstimator(BaseModel):
             mesh = self.hand_model(mano.global_orient, mano.hand_pose, mano.betas)
         target = HandTarget(crops, mesh.vertices_rel)
         terms = {name: loss(prediction, target) for name, loss in self.losses.items()}
-        return {**terms, **self.head.loss(prediction.root, crops)}
+        return {**terms, **self.head.loss(prediction, crops)}
 
     def _freeze(self) -> None:
         for name in self.frozen:
@@ -137,18 +134,24 @@ def _one_hand(prediction: HandPrediction, hand: int, mirrored: bool) -> HandPred
     def pick(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value[hand, 0].detach().cpu()
-        return type(value)(*(pick(item) for item in value))
+        return type(value)(*map(pick, value))
 
-    picked = HandPrediction(*(pick(item) for item in prediction))
+    picked = pick(prediction)
     if not mirrored:
         return picked
-    root = picked.root._replace(root_cam=mirror_points(picked.root.root_cam))
     return HandPrediction(
         picked.mano.mirrored(),
         mirror_points(picked.keypoints_cam),
         mirror_points(picked.vertices_cam),
-        root,
+        picked.root._replace(root_cam=mirror_points(picked.root.root_cam)),
+        _mirror_pose(picked.pose),
     )
+
+
+def _mirror_pose(pose: Any) -> Any:
+    if isinstance(pose, Tensor):
+        return mirror_rotation(pose)
+    return pose._replace(rotations=mirror_rotation(pose.rotations))
 
 
 def _check_loss_names(losses: dict[str, dict[str, Any]]) -> None:

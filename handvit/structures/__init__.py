@@ -4,6 +4,7 @@ from handvit.structures.hand_batch import HandBatch, HandLabels
 from handvit.structures.hand_crops import HandCrops
 from handvit.structures.hand_prediction import HandPrediction
 from handvit.structures.hand_sample import HandSample
+from handvit.structures.hand_statistics import HandStatistics
 from handvit.structures.hand_target import HandTarget
 from handvit.structures.hand_tokens import HandTokens
 from handvit.structures.mano_params import ManoParams
@@ -14,6 +15,7 @@ __all__ = [
     "HandLabels",
     "HandPrediction",
     "HandSample",
+    "HandStatistics",
     "HandTarget",
     "HandTokens",
     "ManoParams",

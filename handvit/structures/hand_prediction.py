@@ -1,6 +1,6 @@
 """Hold what the model says about hands."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -11,13 +11,15 @@ class HandPrediction(NamedTuple):
     """Hands in camera space, metres.
 
     ``root`` is what the translation head returned: a named tuple of its own with at least
-    ``root_cam``; its other fields are for that head's loss.
+    ``root_cam`` and ``depth_std``; its other fields are for that head's loss. ``pose`` is what the
+    pose head returned: rotations, or a named tuple that has them as ``rotations``.
     """
 
     mano: ManoParams
     keypoints_cam: Tensor  # (..., 21, 3) metres
     vertices_cam: Tensor  # (..., 778, 3) metres
     root: NamedTuple
+    pose: Any
 
     @property
     def root_cam(self) -> Tensor:

@@ -17,9 +17,9 @@ TINY_MODEL = {
     "model.backbone.config.embedding_size": 8,
     "model.backbone.config.hidden_sizes": [8, 16],
     "model.backbone.config.depths": [1, 1],
-    "model.head.width": 16,
-    "model.head.mlp_dim": 16,
-    "model.head.dropout": 0.2,
+    "model.head.decoder.width": 16,
+    "model.head.decoder.mlp_dim": 16,
+    "model.head.decoder.dropout": 0.2,
 }
 
 

@@ -85,6 +85,7 @@ def make_predictions(keypoints_cam, mano=None, vertices_cam=None) -> list[HandPr
             keypoints_cam=keypoints_cam[i],
             vertices_cam=vertices_cam[i],
             root=Root(mano.root_cam[i]),
+            pose=None,
         )
         for i in range(num_hands)
     ]
@@ -158,6 +159,7 @@ def test_low_precision_predictions_are_accepted(truth, pred):
             hand.keypoints_cam.bfloat16(),
             hand.vertices_cam.bfloat16(),
             hand.root,
+            hand.pose,
         )
         for hand in make_predictions(pred)
     ]

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from handvit.preprocessing import HandDataPreprocessor
-from handvit.structures import HandCrops
+from handvit.structures import HandCrops, HandStatistics
 
 CROP_SIZE = 64
 
@@ -35,14 +36,17 @@ def model_cfg() -> dict[str, Any]:
         ),
         neck=dict(type="PerspInfoCrossAttention", num_heads=2),
         head=dict(
-            type="HandDecoder",
-            width=64,
-            num_layers=2,
-            num_heads=2,
-            mlp_dim=128,
-            dropout=0.1,
+            type="HandHead",
+            decoder=dict(
+                type="HandDecoder", width=64, num_layers=2, num_heads=2, mlp_dim=128, dropout=0.1
+            ),
             pose_head=dict(type="Rotation6DPoseHead"),
-            translation_head=dict(type="UvDistanceHead", grid_size=16),
+            translation_head=dict(
+                type="UvDistanceHead",
+                cells_per_side=16,
+                heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
+                bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
+            ),
         ),
         hand_model=dict(type="ManoLayer", source="openhand"),
         losses=dict(
@@ -75,3 +79,26 @@ def make_crops(make_batch) -> Callable[..., HandCrops]:
         return preprocessor(make_batch(num_hands, num_frames))["crops"]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def statistics() -> HandStatistics:
+    """Statistics of imagined hands: half a metre away, slightly bent, a little large."""
+    rng = np.random.default_rng(0)
+    pose_mean = rng.normal(0, 0.3, (16, 3))
+    return HandStatistics(
+        hand_model="openhand",
+        num_hands=1000,
+        pose_mean=pose_mean,
+        pose_covariance=0.04 * np.eye(48),
+        pose_low=pose_mean[1:] - 0.9,
+        pose_high=pose_mean[1:] + 0.8,
+        betas_mean=rng.normal(0, 0.3, 10),
+        betas_covariance=np.eye(10),
+        root_mean=np.array([0.01, 0.05, 0.55]),
+        root_covariance=np.diag([0.03, 0.03, 0.05]) ** 2,
+        root_by_hand_mean=np.array([0.1, 0.6, 7.0]),
+        root_by_hand_covariance=np.diag([0.4, 0.4, 0.8]) ** 2,
+        prior_scale=0.121,
+        prior_scale_by_hand=1.6,
+    )

@@ -22,6 +22,7 @@ def test_relative_values_are_minus_the_wrist(dims):
         keypoints_cam=keypoints_rel + root_cam[..., None, :],
         vertices_cam=vertices_rel + root_cam[..., None, :],
         root=Root(root_cam),
+        pose=torch.rand(*dims, 16, 3, 3),
     )
     assert prediction.root_cam is root_cam
     torch.testing.assert_close(prediction.keypoints_rel, keypoints_rel)

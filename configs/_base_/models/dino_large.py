@@ -30,14 +30,18 @@ model = dict(
     backbone=dict(type="HFViT", pretrained="data/weights/dinov2-large"),
     neck=dict(type="PerspInfoCrossAttention", num_heads=8),
     head=dict(
-        type="HandDecoder",
-        width=1024,
-        num_layers=4,
-        num_heads=16,
-        mlp_dim=4096,
-        dropout=0.1,
+        type="HandHead",
+        decoder=dict(
+            type="HandDecoder", width=1024, num_layers=4, num_heads=16, mlp_dim=4096, dropout=0.1
+        ),
         pose_head=dict(type="AxisAnglePoseHead"),
-        translation_head=dict(type="UvDistanceHead", prior_scale=0.121),
+        translation_head=dict(
+            type="UvDistanceHead",
+            prior_scale=0.121,  # metres
+            heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),  # per nat; crop sides
+            # Per nat; per unit of log distance.
+            bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
+        ),
     ),
     hand_model=dict(type="ManoLayer", source="data/mano/MANO_RIGHT.npz"),
     losses=dict(

@@ -26,18 +26,17 @@ model = dict(
     ),
     neck=dict(type="PerspInfoCrossAttention", num_heads=4),
     head=dict(
-        type="HandDecoder",
-        width=256,
-        num_layers=4,
-        num_heads=8,
-        mlp_dim=512,
-        dropout=0.0,
+        type="HandHead",
+        decoder=dict(
+            type="HandDecoder", width=256, num_layers=4, num_heads=8, mlp_dim=512, dropout=0.0
+        ),
         pose_head=dict(type="Rotation6DPoseHead"),
         translation_head=dict(
             type="UvDistanceHead",
             prior_scale=0.144,  # metres, fitted on the synthetic hands
-            bin_weight=0.2,
-            residual_weight=2.0,
+            heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),  # per nat; crop sides
+            # Per nat; per unit of log distance.
+            bin_loss=dict(type="MultiBinLoss", bin_weight=0.2, residual_weight=2.0),
         ),
     ),
     hand_model=dict(type="ManoLayer", source="openhand"),

@@ -3,8 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from handvit.geometry.rotation import matrix_to_rotation_6d, rotation_6d_to_matrix
+from handvit.geometry.rotation import (
+    axis_angle_to_matrix,
+    matrix_to_rotation_6d,
+    rotation_6d_to_matrix,
+)
 from handvit.registry import MODELS
+from handvit.structures import HandStatistics
 
 _NUM_ROTATIONS = 16
 
@@ -17,9 +22,16 @@ class Rotation6DPoseHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(dim, 6 * _NUM_ROTATIONS)
         nn.init.normal_(self.linear.weight, std=1e-3)
-        with torch.no_grad():
-            self.linear.bias.copy_(matrix_to_rotation_6d(torch.eye(3)).repeat(_NUM_ROTATIONS))
+        self._say(torch.eye(3).expand(_NUM_ROTATIONS, 3, 3))
+
+    def start_at(self, statistics: HandStatistics) -> None:
+        """Let the untrained head say the mean pose."""
+        self._say(axis_angle_to_matrix(torch.from_numpy(statistics.pose_mean)))
 
     def forward(self, token: Tensor) -> Tensor:
         """Return rotations (..., 16, 3, 3), wrist first, of a token (..., D)."""
         return rotation_6d_to_matrix(self.linear(token).unflatten(-1, (_NUM_ROTATIONS, 6)))
+
+    def _say(self, rotations: Tensor) -> None:
+        with torch.no_grad():
+            self.linear.bias.copy_(matrix_to_rotation_6d(rotations).flatten())

@@ -1,5 +1,6 @@
 import torch
 
+from handvit.geometry.rotation import axis_angle_to_matrix
 from handvit.models.heads import Rotation6DPoseHead
 from handvit.registry import MODELS
 
@@ -9,6 +10,14 @@ def test_untrained_head_says_a_flat_unturned_hand():
     rotations = head(torch.randn(2, 3, 32))
     wanted = torch.eye(3).expand(2, 3, 16, 3, 3)
     torch.testing.assert_close(rotations, wanted, rtol=0, atol=0.03)
+
+
+def test_untrained_head_says_the_mean_pose(statistics):
+    head = Rotation6DPoseHead(8)
+    head.start_at(statistics)
+    torch.nn.init.zeros_(head.linear.weight)
+    wanted = axis_angle_to_matrix(torch.from_numpy(statistics.pose_mean).float())
+    torch.testing.assert_close(head(torch.randn(2, 8))[1], wanted)
 
 
 def test_six_numbers_are_two_columns():

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from handvit.geometry.camera import project
 from handvit.models.heads import UvDistanceHead
-from handvit.models.heads.uv_distance_head import prior_distance
+from handvit.models.heads.uv_distance_head import UvDistance, prior_distance
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandLabels
 
@@ -14,17 +14,23 @@ GRID, BINS = 32, 8
 BIN_WIDTH = 1.46 / BINS
 CELL = 1.5 / GRID  # in crop sides
 SURE = 50.0  # logit
+LOSSES = dict(
+    heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
+    bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
+)
 
 
 @pytest.fixture
 def head() -> UvDistanceHead:
     """A head whose token is its answer: heatmap logits, bin logits, residuals."""
     dim = GRID * GRID + 2 * BINS
-    head = MODELS.build(dict(type="UvDistanceHead", dim=dim, grid_size=GRID, num_bins=BINS))
-    nn.init.zeros_(head.heatmap.bias)
+    head = MODELS.build(
+        dict(type="UvDistanceHead", dim=dim, cells_per_side=GRID, num_bins=BINS, **LOSSES)
+    )
+    nn.init.zeros_(head.heatmap.to_logits.bias)
     with torch.no_grad():
-        head.heatmap.weight.copy_(torch.eye(dim)[: GRID * GRID])
-        head.bins.weight.copy_(torch.eye(dim)[GRID * GRID :])
+        head.heatmap.to_logits.weight.copy_(torch.eye(dim)[: GRID * GRID])
+        head.bins.linear.weight.copy_(torch.eye(dim)[GRID * GRID :])
     return head
 
 
@@ -57,23 +63,29 @@ def resized(labels: HandLabels, scale: float) -> HandLabels:
     )
 
 
+def place(head: UvDistanceHead, token: Tensor, crops: HandCrops) -> UvDistance:
+    """Place labelled hands."""
+    keypoints_cam = crops.labels.keypoints_cam
+    return head(token, crops, keypoints_cam - keypoints_cam[..., :1, :])
+
+
 def with_labels(crops: HandCrops, **fields: Tensor) -> HandCrops:
     return crops._replace(labels=crops.labels._replace(**fields))
 
 
 def test_right_answer_gives_the_right_place(head, make_crops):
     crops = make_crops(8)
-    root = head(right_answer(crops), crops)
+    root = place(head, right_answer(crops), crops)
     wanted = crops.labels.keypoints_cam[..., 0, :]
     torch.testing.assert_close(root.root_cam, wanted, rtol=0, atol=1e-3)
-    assert (root.distance_std < 1e-4).all()
+    assert (root.depth_std < 1e-4).all()
 
 
 def test_nearest_bin_alone_is_good_to_half_a_bin(head, make_crops):
     crops = make_crops(8)
     token = right_answer(crops)
     token[..., -BINS:] = 0
-    distance = head(token, crops).root_cam.norm(dim=-1)
+    distance = place(head, token, crops).root_cam.norm(dim=-1)
     wanted = crops.labels.keypoints_cam[..., 0, :].norm(dim=-1)
     assert ((distance / wanted).log().abs() <= BIN_WIDTH / 2 + 1e-4).all()
 
@@ -83,7 +95,7 @@ def test_cell_and_bin_by_hand(head, make_crops):
     crops = make_crops(1)
     uv_logits, bins = torch.zeros(1, 1, GRID, GRID), torch.zeros(1, 1, BINS)
     uv_logits[..., 3, 20], bins[..., 5] = SURE, SURE
-    root = head(answer(uv_logits, bins, torch.zeros(1, 1, BINS)), crops)
+    root = place(head, answer(uv_logits, bins, torch.zeros(1, 1, BINS)), crops)
     pixel = project(root.root_cam[..., None, :], crops.focal_crop, crops.princpt_crop)
     x, y = (-0.25 + 20.5 * 1.5 / 32) * 64 - 0.5, (-0.25 + 3.5 * 1.5 / 32) * 64 - 0.5
     torch.testing.assert_close(pixel[0, 0, 0], torch.tensor([x, y]), rtol=0, atol=1e-2)
@@ -96,14 +108,14 @@ def test_spread_of_the_bins_is_the_uncertainty(head, make_crops):
     crops = make_crops(1)
     bins = torch.tensor([0.0, 0, SURE, SURE, 0, 0, 0, 0]).expand(1, 1, BINS)
     token = answer(torch.zeros(1, 1, GRID, GRID), bins, torch.zeros(1, 1, BINS))
-    root = head(token, crops)
+    root = place(head, token, crops)
     wanted = root.root_cam.norm(dim=-1) * BIN_WIDTH / 2
-    torch.testing.assert_close(root.distance_std, wanted)
+    torch.testing.assert_close(root.depth_std, wanted)
 
 
 def test_untrained_head_says_the_prior(make_crops):
     crops = make_crops(2)
-    root = UvDistanceHead(8)(torch.randn(2, 1, 8), crops)
+    root = place(UvDistanceHead(8, **LOSSES), torch.randn(2, 1, 8), crops)
     middle = (0.75 - 0.71) / 2
     wanted = prior_distance(crops.labels, 0.121) * math.exp(middle)
     torch.testing.assert_close(root.root_cam.norm(dim=-1), wanted)
@@ -137,7 +149,7 @@ def test_prior_is_near_the_truth_for_real_hands(make_crops):
 def test_truth_costs_least(head, make_crops):
     crops = make_crops(4)
     token = right_answer(crops).requires_grad_()
-    terms = head.loss(head(token, crops), crops)
+    terms = head.loss(place(head, token, crops), crops)
     assert set(terms) == {"loss_root_heatmap", "loss_root_bin", "loss_root_residual"}
     torch.testing.assert_close(terms["loss_root_bin"], torch.tensor(0.0), rtol=0, atol=1e-6)
     torch.testing.assert_close(terms["loss_root_residual"], torch.tensor(0.0), rtol=0, atol=1e-5)
@@ -145,7 +157,7 @@ def test_truth_costs_least(head, make_crops):
     assert gradient.abs().max() < 1e-4
     for noise in (0.5, 2.0):
         other = token.detach() + noise * torch.randn_like(token)
-        worse = head.loss(head(other, crops), crops)
+        worse = head.loss(place(head, other, crops), crops)
         assert all(
             worse[name] > terms[name] for name in ("loss_root_heatmap", "loss_root_residual")
         )
@@ -155,7 +167,7 @@ def test_losses_by_hand(head, make_crops):
     """Without any idea, each cross-entropy is the log of the number of classes."""
     crops = make_crops(4)
     token = torch.zeros(4, 1, GRID * GRID + 2 * BINS)
-    terms = head.loss(head(token, crops), crops)
+    terms = head.loss(place(head, token, crops), crops)
     heatmap, bins = 0.1 * math.log(GRID * GRID), 0.1 * math.log(BINS)
     torch.testing.assert_close(terms["loss_root_heatmap"], torch.tensor(heatmap))
     torch.testing.assert_close(terms["loss_root_bin"], torch.tensor(bins))
@@ -169,7 +181,7 @@ def test_distances_beyond_the_bins_go_to_the_last_one(head, make_crops):
     far = with_labels(crops, keypoints_cam=far)
     bins = SURE * nn.functional.one_hot(torch.tensor([[0], [BINS - 1]]), BINS)
     token = answer(torch.zeros(2, 1, GRID, GRID), bins, torch.zeros(2, 1, BINS))
-    terms = head.loss(head(token, far), far)
+    terms = head.loss(place(head, token, far), far)
     torch.testing.assert_close(terms["loss_root_bin"], torch.tensor(0.0), rtol=0, atol=1e-5)
     assert 1 < terms["loss_root_residual"] < 3
 
@@ -185,7 +197,7 @@ def test_distance_counts_with_a_real_camera_and_a_labelled_wrist_only(head, make
     half = with_labels(crops, camera_valid=both, keypoints_cam_valid=wrist)
     token = torch.randn(2, 1, GRID * GRID + 2 * BINS)
     other = torch.stack([token[0], torch.randn_like(token[1])])
-    here, there = (head.loss(head(tokens, half), half) for tokens in (token, other))
+    here, there = (head.loss(place(head, tokens, half), half) for tokens in (token, other))
     assert here["loss_root_bin"] == there["loss_root_bin"] > 0
     assert here["loss_root_residual"] == there["loss_root_residual"] > 0
     assert here["loss_root_heatmap"] != there["loss_root_heatmap"]  # a pixel needs no camera
@@ -201,7 +213,7 @@ def test_nothing_labelled_gives_zero_and_no_gradient(head, make_crops):
         keypoints_img_valid=torch.zeros_like(labels.keypoints_img_valid),
     )
     token = torch.randn(2, 1, GRID * GRID + 2 * BINS, requires_grad=True)
-    terms = head.loss(head(token, nothing), nothing)
+    terms = head.loss(place(head, token, nothing), nothing)
     assert all(term == 0 for term in terms.values())
     sum(terms.values()).backward()
     assert not token.grad.any()
@@ -209,23 +221,43 @@ def test_nothing_labelled_gives_zero_and_no_gradient(head, make_crops):
 
 
 def test_every_parameter_gets_a_gradient_from_the_place_alone(make_crops):
-    head = UvDistanceHead(8)
-    head(torch.randn(2, 1, 8), make_crops(2)).root_cam.sum().backward()
+    head = UvDistanceHead(8, **LOSSES)
+    place(head, torch.randn(2, 1, 8), make_crops(2)).root_cam.sum().backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
+
+
+def test_norm_by_hand_takes_the_scale_of_the_hand(make_crops):
+    """In training that of the labelled hand, for the place that of the predicted one."""
+    head = UvDistanceHead(8, unit=dict(type="HandSizeUnit"), prior_scale=1.6, **LOSSES)
+    nn.init.normal_(head.bins.linear.weight, std=0.1)
+    crops, token = make_crops(2), torch.randn(2, 1, 8)
+    keypoints_cam = crops.labels.keypoints_cam
+    hand = keypoints_cam - keypoints_cam[..., :1, :]
+    small, large = head(token, crops, hand), head(token, crops, 1.2 * hand)
+    torch.testing.assert_close(large.root_cam, 1.2 * small.root_cam)
+    torch.testing.assert_close(large.depth_std, 1.2 * small.depth_std)
+
+    grown = with_labels(crops, keypoints_cam=1.2 * keypoints_cam)
+    here, there = head.loss(small, crops), head.loss(small, grown)
+    torch.testing.assert_close(here["loss_root_residual"], there["loss_root_residual"])
+    no_finger = crops.labels.keypoints_cam_valid.clone()
+    no_finger[..., 12] = False
+    unknown = with_labels(crops, keypoints_cam_valid=no_finger)
+    assert head.loss(small, unknown)["loss_root_residual"] == 0
 
 
 def test_frames_are_independent(head, make_crops):
     crops = make_crops(2, 3)
     token = torch.randn(2, 3, GRID * GRID + 2 * BINS)
-    together = head(token, crops).root_cam[:, -1:]
-    torch.testing.assert_close(together, head(token[:, -1:], crops.last_frame()).root_cam)
+    together = place(head, token, crops).root_cam[:, -1:]
+    torch.testing.assert_close(together, place(head, token[:, -1:], crops.last_frame()).root_cam)
 
 
 def test_buffers_stay_out_of_checkpoints():
-    assert set(UvDistanceHead(8).state_dict()) == {
-        "heatmap.weight",
-        "heatmap.bias",
-        "bins.weight",
-        "bins.bias",
+    assert set(UvDistanceHead(8, **LOSSES).state_dict()) == {
+        "heatmap.to_logits.weight",
+        "heatmap.to_logits.bias",
+        "bins.linear.weight",
+        "bins.linear.bias",
     }

@@ -1,0 +1,56 @@
+_base_ = [
+    "../_base_/models/ablation.py",
+    "../_base_/datasets/ablation.py",
+    "../_base_/schedules/ablation_3000.py",
+    "../_base_/default_runtime.py",
+]
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(interval=500, max_keep_ckpts=1, save_best=None),
+)
+# For tools/benchmark/ablation.py, which replaces one part of the model after the other.
+ablation = dict(
+    data=dict(
+        train=dict(num_singles=16_000, image_size=96, seed=7),
+        test=dict(num_singles=1000, image_size=96, seed=7),
+    ),
+    default=dict(
+        translation="uv_distance",
+        embedding="cross_attention",
+        pose="rotation_6d",
+        decoder="hand_decoder",
+        losses="in_camera",
+    ),
+    # Rows besides the default: what is different.
+    variants=[
+        dict(embedding="dense"),
+        dict(embedding="no_embedding"),
+        dict(translation="xy_depth"),
+        dict(translation="xy_depth", embedding="dense"),
+        dict(translation="xy_depth", embedding="no_embedding"),
+        dict(translation="soft_argmax_3d"),
+        dict(translation="soft_argmax_3d", embedding="dense"),
+        dict(translation="soft_argmax_3d", embedding="no_embedding"),
+        dict(translation="uv_distance_by_hand"),
+        dict(translation="xy_depth_by_hand"),
+        dict(translation="soft_argmax_3d_by_hand"),
+        dict(pose="axis_angle"),
+        dict(pose="quaternion"),
+        dict(pose="beta"),
+        dict(decoder="hamer_decoder"),
+        dict(translation="weak_perspective"),
+        # As HaMeR does it: no camera in, none in the losses; with its focal length, or the true one.
+        dict(
+            translation="weak_perspective_5000",
+            embedding="no_embedding",
+            decoder="hamer_decoder",
+            losses="relative",
+        ),
+        dict(
+            translation="weak_perspective",
+            embedding="no_embedding",
+            decoder="hamer_decoder",
+            losses="relative",
+        ),
+    ],
+)

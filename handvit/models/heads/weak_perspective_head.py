@@ -1,0 +1,97 @@
+"""Place the wrist by a weak-perspective camera: the usual baseline."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from handvit.geometry.camera import pixel_rays, project
+from handvit.models.losses.functional import masked_mean, point_l1
+from handvit.registry import MODELS
+from handvit.structures import HandCrops
+from handvit.structures.skeleton import WRIST
+
+_START = 7.0  # of the scale, half crops a metre: a crop spans about 0.29 m
+_START_STD = 0.1  # of the depth, as a part of it
+_MIN_DEPTH = 0.01  # metres: an untrained model may put a finger behind the camera
+
+
+class WeakPerspective(NamedTuple):
+    """What ``WeakPerspectiveHead`` says about the wrist."""
+
+    root_cam: Tensor  # (..., 3) metres, in the assumed camera
+    depth_std: Tensor  # (...) metres
+    keypoints_crop: Tensor  # (..., 21, 2) px of the crop, by the assumed camera
+
+
+@MODELS.register_module()
+class WeakPerspectiveHead(nn.Module):
+    """Regress scale and in-plane shift, and turn them into metres with an assumed focal length.
+
+    The camera of HMR (Kanazawa et al. 2018, sec. 3.2) as HaMeR (Pavlakos et al. 2024) lifts it:
+    depth ``2 f / (S s)`` for a crop S px wide, along the ray through the crop's centre. Trained by
+    its own projections, so absolute labels teach it nothing; here the scale is positive by an
+    exponential, and the depth's uncertainty is learned beside it.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        focal: dict[str, Any],
+        keypoint_weight: float = 0.01,
+        depth_weight: float = 0.01,
+    ) -> None:
+        """Set up the camera.
+
+        Args:
+            dim: token width.
+            focal: ``TrueFocal`` or ``FixedFocal``.
+            keypoint_weight: of the projected keypoints, per pixel of the crop.
+            depth_weight: of the depth's likelihood, per nat; trains the uncertainty only.
+        """
+        super().__init__()
+        self.focal = MODELS.build(focal)
+        self.keypoint_weight = keypoint_weight
+        self.depth_weight = depth_weight
+        self.linear = nn.Linear(dim, 4)
+        nn.init.normal_(self.linear.weight, std=1e-3)
+        with torch.no_grad():
+            start = [math.log(_START), 0.0, 0.0, math.log(_START_STD)]
+            self.linear.bias.copy_(torch.tensor(start))
+
+    def forward(self, token: Tensor, crops: HandCrops, keypoints_rel: Tensor) -> WeakPerspective:
+        """Place the wrist of each crop; token (B, T, D), keypoints_rel (B, T, 21, 3) metres."""
+        log_scale, shift, log_std = self.linear(token).split([1, 2, 1], -1)
+        focal, size = self.focal(crops), crops.crop.shape[-1]
+        depth = 2 * focal.prod(-1, keepdim=True).sqrt() / (size * log_scale.exp())  # (B, T, 1)
+        center = torch.full_like(focal, (size - 1) / 2)[..., None, :]  # (B, T, 1, 2) px
+        ray = pixel_rays(center, focal, crops.princpt_crop)[..., 0, :]
+        root_cam = ray * depth + nn.functional.pad(shift, (0, 1))  # (B, T, 3)
+
+        points = keypoints_rel + root_cam[..., None, :]
+        points = torch.cat([points[..., :2], points[..., 2:].clamp_min(_MIN_DEPTH)], -1)
+        return WeakPerspective(
+            root_cam=root_cam,
+            depth_std=(depth.detach() * log_std.exp())[..., 0],
+            keypoints_crop=project(points, focal, crops.princpt_crop),
+        )
+
+    def loss(self, root: WeakPerspective, crops: HandCrops) -> dict[str, Tensor]:
+        """Return the projection's L1 and the depth's negative log-likelihood.
+
+        The likelihood is a Laplace distribution's around the predicted depth, which gets no
+        gradient from it; only where the camera is real.
+        """
+        labels = crops.labels
+        error = point_l1(root.keypoints_crop, crops.keypoints_crop)  # (B, T, 21)
+        valid = labels.keypoints_cam_valid[..., WRIST] & labels.camera_valid
+        miss = (root.root_cam[..., 2].detach() - labels.keypoints_cam[..., WRIST, 2]).abs()
+        scale = root.depth_std / math.sqrt(2)
+        likelihood = miss / scale + (2 * scale).log()  # (B, T) nats
+        return {
+            "loss_keypoints_crop": self.keypoint_weight
+            * masked_mean(error, labels.keypoints_img_valid),
+            "loss_depth_std": self.depth_weight * masked_mean(likelihood, valid),
+        }
