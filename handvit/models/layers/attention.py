@@ -1,9 +1,27 @@
 """Attend from queries to a context: for necks, decoder and temporal encoder alike."""
 
+from typing import NamedTuple
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from handvit.models.layers.rotary import rotate_by_time
+
+
+class KeysValues(NamedTuple):
+    """Hold a context as attention looks at it, so that it is projected only once."""
+
+    keys: Tensor  # (B, H, K, d), not rotated
+    values: Tensor  # (B, H, K, d)
+
+    def followed_by(self, later: "KeysValues") -> "KeysValues":
+        """Append a context along K."""
+        return KeysValues(*(torch.cat(pair, 2) for pair in zip(self, later, strict=True)))
+
+    def last(self, count: int) -> "KeysValues":
+        """Keep the last ``count`` (at least 1) entries of K, or all if there are fewer."""
+        return KeysValues(*(x[:, :, -count:] for x in self))
 
 
 class Attention(nn.Module):
@@ -18,7 +36,8 @@ class Attention(nn.Module):
         if dim % num_heads:
             raise ValueError(f"attention: num_heads={num_heads} does not divide the width {dim}")
         self.num_heads = num_heads
-        self.dropout = dropout
+        # Of the attention weights. Never called, but it can be found and changed as a module.
+        self.dropout = nn.Dropout(dropout)
         self.to_query = nn.Linear(dim, dim, bias=False)
         self.to_key = nn.Linear(context_dim, dim, bias=False)
         self.to_value = nn.Linear(context_dim, dim, bias=False)
@@ -30,32 +49,38 @@ class Attention(nn.Module):
         Args:
             query: (B, Q, D).
             context: (B, K, C).
-            mask: (B, Q, K) bool, true where a query may look.
+            mask: (B, Q, K) bool, true where a query may look; each query somewhere.
         """
-        q, k, v = self._split(query, context)
-        return self._attend(q, k, v, mask)
+        keys, values = self.project(context)
+        return self._attend(self._split(self.to_query(query)), keys, values, mask)
 
-    def forward_in_time(
-        self, query: Tensor, context: Tensor, times: tuple[Tensor, Tensor], mask: Tensor
+    def project(self, context: Tensor) -> KeysValues:
+        """Turn a context (B, K, C) into what ``attend_in_time`` looks at."""
+        return KeysValues(self._split(self.to_key(context)), self._split(self.to_value(context)))
+
+    def attend_in_time(
+        self,
+        query: Tensor,
+        context: KeysValues,
+        times: tuple[Tensor, Tensor],
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Return (B, Q, D) with rotary embedding of real times.
 
         Args:
             query: (B, Q, D).
-            context: (B, K, C).
+            context: K entries, from ``project``.
             times: of the queries (B, Q) and of the context (B, K), any unit.
-            mask: (B, Q, K) bool, true where a query may look.
+            mask: (B, Q, K) bool, true where a query may look; each query somewhere.
         """
-        q, k, v = self._split(query, context)
-        return self._attend(rotate_by_time(q, times[0]), rotate_by_time(k, times[1]), v, mask)
+        q = rotate_by_time(self._split(self.to_query(query)), times[0])
+        return self._attend(q, rotate_by_time(context.keys, times[1]), context.values, mask)
 
-    def _split(self, query: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        projected = self.to_query(query), self.to_key(context), self.to_value(context)
-        q, k, v = (x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in projected)
-        return q, k, v  # each (B, H, N, d)
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, N, d)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        dropout = self.dropout if self.training else 0.0
+        dropout = self.dropout.p if self.dropout.training else 0.0
         mask = None if mask is None else mask[:, None]  # (B, 1, Q, K)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.to_out(out.transpose(1, 2).flatten(-2))  # (B, Q, D)

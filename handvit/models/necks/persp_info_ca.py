@@ -1,14 +1,13 @@
 """Tell tokens how their crop was seen, by cross-attention to viewing rays."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from handvit.geometry.camera import unit_rays
 from handvit.models.layers import Attention
+from handvit.models.necks.ray_features import ray_features
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandTokens
 
-_RAYS_PER_SIDE = 8
 _RAY_FEATURES = 4  # ray_x, ray_y, u, v
 
 
@@ -36,22 +35,9 @@ class PerspInfoCrossAttention(nn.Module):
 
     def forward(self, tokens: HandTokens, crops: HandCrops) -> HandTokens:
         """Return tokens (B, T, P + N, D) that know their camera."""
-        rays = self.embed(ray_features(crops).to(tokens.patches.dtype))  # (B, T, 64, D)
+        # Neighbouring cameras differ by less than bfloat16 can tell.
+        with torch.autocast(crops.crop.device.type, enabled=False):
+            rays = self.embed(ray_features(crops).to(self.embed[0].weight.dtype))  # (B, T, 64, D)
         query = self.norm(tokens.patches)  # (B, T, N, D)
         seen = self.attention(query.flatten(0, 1), rays.flatten(0, 1)).view_as(query)
         return tokens._replace(patches=tokens.patches + seen)
-
-
-def ray_features(crops: HandCrops) -> Tensor:
-    """Return ``[ray_x, ray_y, u, v]`` of an 8x8 grid over each crop, (B, T, 64, 4).
-
-    The ray is ``(x, y, 1)/|.|`` without its third component; u and v run over [-1, 1].
-    """
-    size = crops.crop.shape[-1]
-    center = (torch.arange(_RAYS_PER_SIDE, device=crops.crop.device) + 0.5) / _RAYS_PER_SIDE
-    v, u = torch.meshgrid(center, center, indexing="ij")
-    uv = torch.stack([u, v], -1).flatten(0, 1)  # (64, 2) in [0, 1]
-    uv = uv.expand(*crops.focal_crop.shape[:-1], -1, -1)
-    with torch.autocast(uv.device.type, enabled=False):
-        rays = unit_rays(uv * size - 0.5, crops.focal_crop, crops.princpt_crop)
-    return torch.cat([rays[..., :2], uv * 2 - 1], -1)

@@ -1,4 +1,6 @@
+import cmath
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -19,6 +21,22 @@ def test_hand_computed_value():
     torch.testing.assert_close(turned, torch.tensor(wanted))
 
 
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_agrees_with_complex_numbers(dtype, atol):
+    x = torch.randn(2, 3, 5, 16, dtype=torch.float64)
+    time = torch.randn(2, 5, dtype=torch.float64)
+    wanted = torch.empty_like(x)
+    for clip, token, pair in product(range(2), range(5), range(8)):
+        turn = cmath.exp(1j * time[clip, token].item() * 100.0 ** (-pair / 8))
+        for head in range(3):
+            turned = turn * complex(x[clip, head, token, pair], x[clip, head, token, pair + 8])
+            wanted[clip, head, token, pair] = turned.real
+            wanted[clip, head, token, pair + 8] = turned.imag
+    turned = rotate_by_time(x.to(dtype), time)
+    assert turned.dtype == dtype
+    torch.testing.assert_close(turned.double(), wanted, rtol=0, atol=atol)
+
+
 def test_length_stays():
     x = torch.randn(2, 3, 4, 8)
     turned = rotate_by_time(x, 10 * torch.randn(2, 4))
@@ -26,14 +44,18 @@ def test_length_stays():
 
 
 def test_products_depend_on_time_differences():
-    q, k = torch.randn(1, 1, 1, 16), torch.randn(1, 1, 1, 16)
+    q, k = torch.randn(2, 1, 1, 1, 16, dtype=torch.float64)
 
-    def product(q_time: float, k_time: float) -> float:
-        q_turned = rotate_by_time(q, torch.tensor([[q_time]]))
-        return (q_turned * rotate_by_time(k, torch.tensor([[k_time]]))).sum().item()
+    def score(q_time: float, k_time: float) -> float:
+        q_turned = rotate_by_time(q, torch.tensor([[q_time]], dtype=torch.float64))
+        k_turned = rotate_by_time(k, torch.tensor([[k_time]], dtype=torch.float64))
+        return (q_turned * k_turned).sum().item()
 
-    assert product(0.3, 1.0) == pytest.approx(product(5.3, 6.0), abs=1e-4)
-    assert product(0.3, 1.0) != pytest.approx(product(0.3, 1.5), abs=1e-2)
+    # 0.7 later, whenever it is and however many frames lie between.
+    assert score(0.3, 1.0) == pytest.approx(score(5.3, 6.0), abs=1e-10)
+    assert score(0.3, 1.0) == pytest.approx(score(-80.0, -79.3), abs=1e-10)
+    assert score(0.3, 1.0) != pytest.approx(score(0.3, 1.5), abs=1e-2)
+    assert score(0.3, 1.0) != pytest.approx(score(1.0, 0.3), abs=1e-2)
 
 
 def test_clips_and_heads_are_independent():
