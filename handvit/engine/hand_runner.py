@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 import torch.distributed
+from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
@@ -79,9 +80,11 @@ class HandRunner(Runner):
         file's tensors are copied to wherever the model and the optimizer keep theirs.
 
         Raises:
-            ValueError: the file is refused, or does not fit the model.
+            ValueError: the file is refused, or does not fit the model or the run.
         """
         checkpoint = read_checkpoint(filename)
+        if self._resume:
+            self._check_average(checkpoint, filename)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         starts_training = isinstance(self._train_loop, BaseLoop) and not self._resume
@@ -92,3 +95,12 @@ class HandRunner(Runner):
         fresh = f"; new weights in: {', '.join(new_parts)}" if new_parts else ""
         self.logger.info(f"Loaded checkpoint {filename}{fresh}")
         return checkpoint
+
+    def _check_average(self, checkpoint: dict[str, Any], path: str) -> None:
+        """Refuse to go on from averaged weights as if the optimizer had moved them."""
+        averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
+        if "ema_state_dict" in checkpoint and not averages:
+            raise ValueError(
+                f"checkpoint {path}: holds an average of weights, and the config to resume with has"
+                " none; keep its HandEMAHook, or start a new run from it with load_from"
+            )

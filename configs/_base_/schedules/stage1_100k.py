@@ -20,3 +20,12 @@ param_scheduler = [
         T_max=95_000,
     ),
 ]
+# Here, because default_hooks belong to default_runtime.py. A recipe's list replaces this one.
+custom_hooks = [
+    dict(type="DropoutWarmupHook", part="head", num_iters=10_000),
+    dict(
+        type="HandEMAHook",
+        momentum=2e-4,  # the weight of what is new: an average over about 5000 iterations
+        update_buffers=True,  # average batch-norm statistics too
+    ),
+]
