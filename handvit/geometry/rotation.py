@@ -26,7 +26,7 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     """Turn rotation matrices into rotation vectors with angles in [0, pi], (..., 3) rad."""
-    quaternion = _matrix_to_quaternion(matrix)
+    quaternion = matrix_to_quaternion(matrix)
     real, imaginary = quaternion[..., :1], quaternion[..., 1:]
     squared_sine = imaginary.square().sum(-1, keepdim=True)  # sin(angle / 2)^2
     is_small = squared_sine < _SERIES_BELOW
@@ -53,6 +53,38 @@ def rotation_6d_to_matrix(pose_6d: Tensor) -> Tensor:
 def matrix_to_rotation_6d(matrix: Tensor) -> Tensor:
     """Keep the first two columns of rotation matrices, (..., 3, 3) -> (..., 6)."""
     return torch.cat([matrix[..., :, 0], matrix[..., :, 1]], dim=-1)
+
+
+def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
+    """Turn quaternions (w, x, y, z) into rotation matrices, (..., 4) -> (..., 3, 3).
+
+    They need not be of length 1; q and -q are one rotation, and zero is the identity.
+    """
+    unit = torch.nn.functional.normalize(quaternion, dim=-1)
+    real, imaginary = unit[..., :1, None], unit[..., 1:]  # (..., 1, 1), (..., 3)
+    outer = imaginary[..., :, None] * imaginary[..., None, :]  # (..., 3, 3)
+    identity = torch.eye(3, dtype=unit.dtype, device=unit.device)
+    squared_length = imaginary.square().sum(-1)[..., None, None]
+    return identity + 2 * (real * _skew(imaginary) + outer - squared_length * identity)
+
+
+def matrix_to_quaternion(matrix: Tensor) -> Tensor:
+    """Turn rotation matrices into unit quaternions (w, x, y, z) with w >= 0, (..., 4).
+
+    The entries of 4 q q^T are sums of entries of the matrix. Each row is a multiple of q; the one
+    with the largest diagonal entry is at least 2 long, so dividing by its length is always safe.
+    """
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(-1)
+    diagonal = [1 + m00 + m11 + m22, 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22]
+    wx, wy, wz = m21 - m12, m02 - m20, m10 - m01
+    xy, xz, yz = m10 + m01, m20 + m02, m21 + m12
+    ww, xx, yy, zz = diagonal
+    rows = [ww, wx, wy, wz, wx, xx, xy, xz, wy, xy, yy, yz, wz, xz, yz, zz]
+    outer = torch.stack(rows, dim=-1).unflatten(-1, (4, 4))  # (..., 4, 4)
+    best = torch.stack(diagonal, dim=-1).argmax(-1)  # (...)
+    row = outer.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)  # (..., 4)
+    row = torch.where(row[..., :1] < 0, -row, row)
+    return torch.nn.functional.normalize(row, dim=-1)
 
 
 def geodesic_angle(first: Tensor, second: Tensor) -> Tensor:
@@ -91,22 +123,3 @@ def _skew(vector: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     rows = [zero, -z, y, z, zero, -x, -y, x, zero]
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
-
-
-def _matrix_to_quaternion(matrix: Tensor) -> Tensor:
-    """Return unit quaternions (w, x, y, z) with w >= 0, (..., 4).
-
-    The entries of 4 q q^T are sums of entries of the matrix. Each row is a multiple of q; the one
-    with the largest diagonal entry is at least 2 long, so dividing by its length is always safe.
-    """
-    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(-1)
-    diagonal = [1 + m00 + m11 + m22, 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22]
-    wx, wy, wz = m21 - m12, m02 - m20, m10 - m01
-    xy, xz, yz = m10 + m01, m20 + m02, m21 + m12
-    ww, xx, yy, zz = diagonal
-    rows = [ww, wx, wy, wz, wx, xx, xy, xz, wy, xy, yy, yz, wz, xz, yz, zz]
-    outer = torch.stack(rows, dim=-1).unflatten(-1, (4, 4))  # (..., 4, 4)
-    best = torch.stack(diagonal, dim=-1).argmax(-1)  # (...)
-    row = outer.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)  # (..., 4)
-    row = torch.where(row[..., :1] < 0, -row, row)
-    return torch.nn.functional.normalize(row, dim=-1)

@@ -9,9 +9,11 @@ from handvit.geometry.rotation import (
     axis_angle_to_matrix,
     geodesic_angle,
     matrix_to_axis_angle,
+    matrix_to_quaternion,
     matrix_to_rotation_6d,
     mirror_axis_angle,
     mirror_rotation,
+    quaternion_to_matrix,
     rotation_6d_to_matrix,
 )
 
@@ -50,6 +52,9 @@ def test_shapes(leading):
     assert matrix_to_axis_angle(matrix).shape == (*leading, 3)
     assert pose_6d.shape == (*leading, 6)
     assert rotation_6d_to_matrix(pose_6d).shape == (*leading, 3, 3)
+    quaternion = matrix_to_quaternion(matrix)
+    assert quaternion.shape == (*leading, 4)
+    assert quaternion_to_matrix(quaternion).shape == (*leading, 3, 3)
     assert geodesic_angle(matrix, matrix).shape == leading
     assert mirror_rotation(matrix).shape == (*leading, 3, 3)
     assert mirror_axis_angle(axis_angle).shape == (*leading, 3)
@@ -125,6 +130,48 @@ def test_6d_orthonormalises_like_gram_schmidt():
         np.testing.assert_allclose(result[:, :2], q * np.sign(np.diag(r)), atol=1e-12)
 
 
+def test_quaternion_agrees_with_scipy():
+    """Real part first; quaternions of any length and either sign."""
+    quaternion = 5 * torch.randn(500, 4, dtype=torch.float64)
+    xyzw = quaternion.roll(-1, dims=-1).numpy()
+    wanted = Rotation.from_quat(xyzw).as_matrix()
+    for same in (quaternion, -quaternion, 1e-3 * quaternion):
+        result = quaternion_to_matrix(same)
+        torch.testing.assert_close(result, torch.from_numpy(wanted), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_matrix_to_quaternion_agrees_with_scipy(angle):
+    matrix = scipy_matrix(axis_angles_at(angle))
+    quaternion = matrix_to_quaternion(matrix)
+    xyzw = torch.from_numpy(Rotation.from_matrix(matrix.numpy()).as_quat())
+    wanted = xyzw.roll(1, dims=-1)
+    assert (quaternion[:, 0] >= 0).all()
+    same_sign = (quaternion * wanted).sum(-1, keepdim=True).sign()  # either, at half turns
+    torch.testing.assert_close(quaternion, same_sign * wanted, rtol=0, atol=1e-13)
+    torch.testing.assert_close(quaternion_to_matrix(quaternion), matrix, rtol=0, atol=1e-14)
+
+
+def test_quaternion_of_a_quarter_turn_about_z():
+    half = math.sqrt(0.5)
+    matrix = quaternion_to_matrix(torch.tensor([half, 0, 0, half], dtype=torch.float64))
+    expected = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
+    torch.testing.assert_close(matrix, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("length", [0.0, 1e-30, 1e-12, 1e-3])
+def test_short_quaternions_stay_finite(length, dtype):
+    quaternion = (
+        length * torch.nn.functional.normalize(torch.randn(20, 4, dtype=dtype), dim=-1)
+    ).requires_grad_()
+    matrix = quaternion_to_matrix(quaternion)
+    (matrix * torch.rand(3, 3)).sum().backward()
+    assert matrix.isfinite().all() and quaternion.grad.isfinite().all()
+    if length == 0:
+        assert torch.equal(matrix, torch.eye(3, dtype=dtype).expand(20, 3, 3))
+
+
 def test_geodesic_angle_agrees_with_scipy():
     first, second = random_axis_angles(200, seed=1), random_axis_angles(200, seed=2)
     relative = (
@@ -195,12 +242,19 @@ def test_gradient_of_6d_and_angle():
     )
 
 
+def test_gradient_of_quaternions():
+    quaternion = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(quaternion_to_matrix, quaternion)
+
+
 def test_autocast_does_not_round():
     axis_angle = random_axis_angles(10).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         matrix = axis_angle_to_matrix(axis_angle)
         angle = geodesic_angle(matrix, matrix.flip(0))
         pose = rotation_6d_to_matrix(matrix_to_rotation_6d(matrix))
+        turned = quaternion_to_matrix(matrix_to_quaternion(matrix))
     assert torch.equal(matrix, axis_angle_to_matrix(axis_angle))
     assert torch.equal(angle, geodesic_angle(matrix, matrix.flip(0)))
     assert torch.equal(pose, rotation_6d_to_matrix(matrix_to_rotation_6d(matrix)))
+    assert torch.equal(turned, quaternion_to_matrix(matrix_to_quaternion(matrix)))
