@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from handvit.models.losses.routing import root_valid
 from handvit.structures import HandLabels
 from handvit.structures.skeleton import WRIST
 
@@ -19,8 +20,7 @@ def root_in_deviations(
     Returns:
         (B, T, 3), and (B, T) bool: real camera, labelled wrist, and joints that tell the unit.
     """
-    valid = labels.keypoints_cam_valid
     length = unit(labels.keypoints_cam).clamp_min(1e-6)  # (B, T) metres
     place = labels.keypoints_cam[..., WRIST, :] / length[..., None]
-    known = valid[..., WRIST] & labels.camera_valid & unit.valid(valid)
+    known = root_valid(labels) & unit.valid(labels.keypoints_cam_valid)
     return (place - mean) / std, known

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from handvit.geometry.box_prior import box_prior
 from handvit.geometry.camera import unit_rays
 from handvit.models.layers import Bins, MultiBin, PlaneHeatmap, soft_argmax
+from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandLabels
 from handvit.structures.skeleton import WRIST
@@ -95,8 +96,7 @@ class UvDistanceHead(nn.Module):
         prior = prior_distance(labels, self.prior_scale) * self.unit(labels.keypoints_cam)
         distance = labels.keypoints_cam[..., WRIST, :].norm(dim=-1).clamp_min(1e-3)
         wanted = (distance / prior.clamp_min(1e-6)).log()  # (B, T)
-        valid = labels.keypoints_cam_valid
-        known = valid[..., WRIST] & labels.camera_valid & self.unit.valid(valid)
+        known = root_valid(labels) & self.unit.valid(labels.keypoints_cam_valid)
         index = self.bins.index(wanted)
         bins, residual = self.bin_loss(root.log_ratio, index, wanted, known)
         return {

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from handvit.geometry.camera import pixel_rays, project
 from handvit.models.losses.functional import masked_mean, point_l1
+from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
 from handvit.structures import HandCrops
 from handvit.structures.skeleton import WRIST
@@ -86,12 +87,11 @@ class WeakPerspectiveHead(nn.Module):
         """
         labels = crops.labels
         error = point_l1(root.keypoints_crop, crops.keypoints_crop)  # (B, T, 21)
-        valid = labels.keypoints_cam_valid[..., WRIST] & labels.camera_valid
         miss = (root.root_cam[..., 2].detach() - labels.keypoints_cam[..., WRIST, 2]).abs()
         scale = root.depth_std / math.sqrt(2)
         likelihood = miss / scale + (2 * scale).log()  # (B, T) nats
         return {
             "loss_keypoints_crop": self.keypoint_weight
             * masked_mean(error, labels.keypoints_img_valid),
-            "loss_depth_std": self.depth_weight * masked_mean(likelihood, valid),
+            "loss_depth_std": self.depth_weight * masked_mean(likelihood, root_valid(labels)),
         }

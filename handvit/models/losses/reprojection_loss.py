@@ -1,31 +1,59 @@
 """Ask for keypoints that project to the labelled pixels."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from handvit.geometry.camera import project
-from handvit.models.losses.functional import masked_mean, robust_point_l1
+from handvit.models.losses.functional import fill_unlabelled, masked_mean
+from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
 from handvit.structures import HandPrediction, HandTarget
 
-_DELTA = 84.0  # px of the crop: beyond it the loss grows like a logarithm
 _MIN_DEPTH = 0.01  # metres: an untrained model may put a finger behind the camera
 
 
 @MODELS.register_module()
 class ReprojectionLoss(nn.Module):
-    """Robust L1 in the crop's pixels, by the crop's camera."""
+    """Distance in the crop's pixels, by the crop's camera.
 
-    def __init__(self, *, weight: float) -> None:
-        """Set the weight, per pixel of the crop."""
+    Hands whose distance in metres is unknown train pose, shape and direction here, but not how far
+    away they are; ``routing.py`` says why.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        distance: dict[str, Any] | None = None,
+        hold: dict[str, Any] | None = None,
+    ) -> None:
+        """Choose weight and distance.
+
+        Args:
+            weight: per pixel of the crop.
+            distance: of points; ``RobustL1Distance`` with delta 84 px when omitted.
+            hold: what of an unknown root keeps still: ``HoldDistance`` (when omitted), or
+                ``HoldDepth`` for translation heads that predict x, y and z separately.
+        """
         super().__init__()
         self.weight = weight
+        self.distance = MODELS.build(distance or dict(type="RobustL1Distance"))
+        self.hold = MODELS.build(hold or dict(type="HoldDistance"))
 
     def forward(self, pred: HandPrediction, target: HandTarget) -> Tensor:
         """Return the weighted scalar."""
         crops = target.crops
-        in_plane, depth = pred.keypoints_cam[..., :2], pred.keypoints_cam[..., 2:]
+        valid = crops.labels.keypoints_img_valid
+        keypoints_cam = self._hold_unknown_roots(pred, root_valid(crops.labels))
+        in_plane, depth = keypoints_cam[..., :2], keypoints_cam[..., 2:]
         points = torch.cat([in_plane, depth.clamp_min(_MIN_DEPTH)], -1)
         pixels = project(points, crops.focal_crop, crops.princpt_crop)  # (B, T, 21, 2)
-        error = robust_point_l1(pixels, crops.keypoints_crop, _DELTA)  # (B, T, 21)
-        return self.weight * masked_mean(error, crops.labels.keypoints_img_valid)
+        gt = fill_unlabelled(crops.keypoints_crop, pixels, valid)
+        return self.weight * masked_mean(self.distance(pixels, gt), valid)
+
+    def _hold_unknown_roots(self, pred: HandPrediction, known: Tensor) -> Tensor:
+        """Return the keypoints (B, T, 21, 3); the shift is zero and only changes the gradient."""
+        shift = self.hold(pred.root_cam) - pred.root_cam  # (B, T, 3)
+        return pred.keypoints_cam + torch.where(known[..., None], 0.0, shift)[..., None, :]

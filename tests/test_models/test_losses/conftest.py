@@ -1,14 +1,21 @@
 """A labelled target, the prediction that meets it, and what changes it."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
 from handvit.hand_models.mano_layer import ManoLayer
-from handvit.models.heads.uv_distance_head import UvDistance
 from handvit.structures import HandPrediction, HandTarget
+
+
+class Root(NamedTuple):
+    """What a translation head says at least."""
+
+    root_cam: Tensor
+    depth_std: Tensor
 
 
 @pytest.fixture
@@ -25,12 +32,13 @@ def perfect(target) -> HandPrediction:
     """The prediction that says what the labels say."""
     labels = target.crops.labels
     root_cam = labels.mano.root_cam
-    nothing = torch.zeros(2, 1)
+    rotations = torch.cat([labels.mano.global_orient[..., None, :, :], labels.mano.hand_pose], -3)
     return HandPrediction(
         mano=labels.mano,
         keypoints_cam=labels.keypoints_cam,
         vertices_cam=target.vertices_rel + root_cam[..., None, :],
-        root=UvDistance(root_cam, *[nothing] * 5),
+        root=Root(root_cam, torch.zeros(2, 1)),
+        pose=rotations,
     )
 
 

@@ -26,6 +26,20 @@ def test_weight_is_per_radian(loss, perfect, target):
     torch.testing.assert_close(loss(pred, target), torch.tensor(2.0 * 0.3), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "costs"),
+    [("AxisAngleDistance", [0.1, 0.5]), ("RotationMatrixDistance", [0.20966, 1.20369])],
+)
+def test_other_distances(name, costs, perfect, target, relabel):
+    """A turn from the identity by ``a`` about y costs ``a``, or 2 (1 - cos a) + 2 sin a."""
+    identity = torch.eye(3).expand(2, 1, 3, 3)
+    target = relabel(target, mano=target.crops.labels.mano._replace(global_orient=identity))
+    straight = perfect._replace(mano=perfect.mano._replace(global_orient=identity))
+    loss = MODELS.build(dict(type="Axis3DLoss", weight=2.0, distance=dict(type=name)))
+    value = loss(turned(straight, torch.tensor([0.1, 0.5])), target)
+    torch.testing.assert_close(value, torch.tensor(2.0 * sum(costs) / 2), rtol=0, atol=1e-4)
+
+
 def test_unlabelled_hands_do_not_count(loss, perfect, target, relabel):
     pred = turned(perfect, torch.tensor([0.1, 0.5]))
     half = relabel(target, mano_valid=torch.tensor([[True], [False]]))

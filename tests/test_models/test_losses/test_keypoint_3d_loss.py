@@ -26,6 +26,21 @@ def test_weight_is_per_metre(loss, perfect, target):
     torch.testing.assert_close(loss(moved(perfect, 7, 0.02), target), wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("distance", "metres"),
+    [
+        (dict(type="L2Distance"), 0.02 * 2**0.5),
+        (dict(type="SmoothL1Distance", beta=0.01), 2 * 0.015),
+        (dict(type="SmoothL1Distance", beta=0.1), 2 * 0.002),
+    ],
+)
+def test_other_distances(distance, metres, perfect, target):
+    """20 mm in two of the coordinates of one keypoint of 42."""
+    loss = MODELS.build(dict(type="Keypoint3DLoss", weight=5.0, distance=distance))
+    wanted = torch.tensor(5.0 * metres / 42)
+    torch.testing.assert_close(loss(moved(perfect, 7, 0.02), target), wanted, rtol=0, atol=1e-5)
+
+
 def test_place_of_the_hand_does_not_matter(loss, perfect, target):
     shift = torch.tensor([0.3, -0.2, 1.0])
     mano = perfect.mano._replace(root_cam=perfect.mano.root_cam + shift)

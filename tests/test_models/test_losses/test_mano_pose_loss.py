@@ -20,14 +20,23 @@ def test_perfect_prediction_costs_nothing(loss, perfect, target):
     assert loss(perfect, target) == 0
 
 
-def test_weight_is_per_matrix_element_and_joint(loss, perfect, target, relabel):
+@pytest.mark.parametrize(
+    ("distance", "cost"),
+    [
+        (None, 4.0),
+        (dict(type="GeodesicDistance"), math.pi / 2),
+        (dict(type="AxisAngleDistance"), math.pi / 2),
+    ],
+)
+def test_weight_is_per_unit_of_the_distance_and_joint(distance, cost, perfect, target, relabel):
     """A quarter turn of one joint of 15 in one hand of two changes four elements by one."""
+    loss = MODELS.build(dict(type="ManoPoseLoss", weight=3.0, distance=distance))
     flat = torch.eye(3).expand(2, 1, 15, 3, 3)
     target = relabel(target, mano=target.crops.labels.mano._replace(hand_pose=flat))
     bent = flat.clone()
     bent[1, 0, 4] = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0, 0]))
     value = loss(with_pose(perfect, bent), target)
-    torch.testing.assert_close(value, torch.tensor(3.0 * 4 / 15 / 2))
+    torch.testing.assert_close(value, torch.tensor(3.0 * cost / 15 / 2))
 
 
 def test_unlabelled_hands_do_not_count(loss, perfect, target, relabel):

@@ -30,6 +30,19 @@ def test_weight_is_per_standard_deviation(loss, perfect, target):
     torch.testing.assert_close(value, torch.tensor(3.0 * (0.15 + 1) / 2))
 
 
+@pytest.mark.parametrize(
+    ("distance", "costs"),
+    [
+        (dict(type="L2Distance"), [1.5, 10**0.5]),
+        (dict(type="SmoothL1Distance", beta=1.0), [1.0, 10 * 0.5]),
+    ],
+)
+def test_other_distances(distance, costs, perfect, target):
+    loss = MODELS.build(dict(type="ManoShapeLoss", weight=3.0, distance=distance))
+    value = loss(with_betas(perfect, changed_betas(perfect)), target)
+    torch.testing.assert_close(value, torch.tensor(3.0 * sum(costs) / 10 / 2))
+
+
 def test_unlabelled_hands_do_not_count(loss, perfect, target, relabel):
     half = relabel(target, mano_valid=torch.tensor([[True], [False]]))
     value = loss(with_betas(perfect, changed_betas(perfect)), half)

@@ -37,6 +37,20 @@ def test_outliers_grow_like_a_logarithm(loss, perfect, target):
     torch.testing.assert_close(loss(pred, target), wanted, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("distance", "pixels"),
+    [
+        (dict(type="L1Distance"), 84 * math.e),
+        (dict(type="RobustL1Distance", delta=42.0), 42 * (2 + math.log(2))),
+    ],
+)
+def test_other_distances(distance, pixels, perfect, target):
+    loss = MODELS.build(dict(type="ReprojectionLoss", weight=0.5, distance=distance))
+    pred = moved(perfect, target.crops, (84 * math.e, 0.0))
+    wanted = torch.tensor(0.5 * pixels / 42)
+    torch.testing.assert_close(loss(pred, target), wanted, rtol=0, atol=1e-3)
+
+
 def test_unlabelled_keypoints_do_not_count(loss, perfect, target, relabel):
     valid = target.crops.labels.keypoints_img_valid.clone()
     valid[0, 0, 7] = False

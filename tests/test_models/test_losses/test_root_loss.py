@@ -25,6 +25,19 @@ def test_weight_is_per_metre(loss, perfect, target):
     torch.testing.assert_close(loss(moved(perfect, 0.05), target), wanted, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("distance", "metres"),
+    [
+        (dict(type="L2Distance"), 0.05 * 2**0.5),
+        (dict(type="SmoothL1Distance", beta=0.02), 2 * 0.04),
+    ],
+)
+def test_other_distances(distance, metres, perfect, target):
+    loss = MODELS.build(dict(type="RootLoss", weight=2.0, distance=distance))
+    wanted = torch.tensor(2.0 * metres / 2)
+    torch.testing.assert_close(loss(moved(perfect, 0.05), target), wanted, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("missing", ["camera", "wrist"])
 def test_only_real_cameras_and_labelled_wrists_count(loss, perfect, target, relabel, missing):
     labels = target.crops.labels

@@ -25,6 +25,13 @@ def test_weight_is_per_metre(loss, perfect, target):
     torch.testing.assert_close(loss(moved(perfect, 0.5), target), wanted, rtol=0, atol=1e-6)
 
 
+def test_other_distance(perfect, target):
+    distance = dict(type="L2Distance")
+    loss = MODELS.build(dict(type="Vertex3DLoss", weight=5.0, distance=distance))
+    wanted = torch.tensor(5.0 * 2**0.5 * 0.5 / 778 / 2)
+    torch.testing.assert_close(loss(moved(perfect, 0.5), target), wanted, rtol=0, atol=1e-6)
+
+
 def test_place_of_the_hand_does_not_matter(loss, perfect, target):
     shift = torch.tensor([0.3, -0.2, 1.0])
     mano = perfect.mano._replace(root_cam=perfect.mano.root_cam + shift)
