@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handvit.models.backbones.hf_loading import freeze_unused_parameters, load_hf_model
+from handvit.models.backbones.hf_families import check_family, find_blocks, number_layers
+from handvit.models.backbones.hf_loading import load_hf_model
+from handvit.models.backbones.training_options import apply_training_options
+from handvit.models.backbones.unused_parameters import freeze_unused_parameters
 from handvit.models.layers import sincos_position_encoding
 from handvit.registry import MODELS
 from handvit.structures import HandTokens
@@ -15,44 +18,53 @@ _PROBE_SIZE = 64
 
 @MODELS.register_module()
 class HFConvNet(nn.Module):
-    """ResNet, ConvNeXtV2, MobileViT or another model whose output is a feature map.
+    """ResNet, ConvNeXt (V1, V2) or MobileViT.
 
     The cells of the last map are the tokens. A fixed position code is added, because convolutions
     do not tell a token its place.
     """
 
     def __init__(
-        self, *, pretrained: str | None = None, config: dict[str, Any] | None = None
+        self,
+        *,
+        pretrained: str | None = None,
+        config: dict[str, Any] | None = None,
+        drop_path: float = 0.0,
+        lora: dict[str, Any] | None = None,
     ) -> None:
         """Load the model.
 
         Args:
             pretrained: local Hugging Face folder.
             config: transformers config with ``model_type``, for random weights.
+            drop_path: probability of skipping the last block in training, less before it.
+            lora: train low-rank adapters only (MobileViT), e.g. ``dict(rank=8, alpha=16)``; or
+                None.
 
         Raises:
-            ValueError: the model returns no feature map, or its width is not divisible by 4.
+            ValueError: the model is no such network, or its width is not divisible by 4.
         """
         super().__init__()
         self.model = load_hf_model(pretrained, config).eval()
-        probe = torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE)
-        self.dim = self._feature_map(probe).shape[1]
-        freeze_unused_parameters(self.model, self(probe).patches)
-        self.train()
+        check_family(self.model, HFConvNet)
+        self.num_layers = len(find_blocks(self.model))
+        apply_training_options(
+            self.model, drop_path=drop_path, lora=lora, gradient_checkpointing=False
+        )
+        with torch.no_grad():
+            probe = torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE)
+            self.dim = self.model(probe).last_hidden_state.shape[1]
+        self._layers = number_layers(self)
+        freeze_unused_parameters(self, crop_size=_PROBE_SIZE)
 
     def forward(self, crop: Tensor) -> HandTokens:
         """Return tokens (B, N, D) of crops (B, 3, S, S)."""
-        feature_map = self._feature_map(crop)
+        feature_map = self.model(crop).last_hidden_state  # (B, D, h, w)
         grid = feature_map.shape[-2], feature_map.shape[-1]
         patches = feature_map.flatten(2).mT  # (B, N, D)
         patches = patches + sincos_position_encoding(grid, self.dim, patches.device).to(patches)
         return HandTokens(patches[:, :0], patches, grid)
 
-    def _feature_map(self, crop: Tensor) -> Tensor:
-        output = self.model(crop).last_hidden_state  # (B, D, h, w)
-        if output.dim() != 4:
-            raise ValueError(
-                f"backbone: {self.model.config.model_type!r} returns no feature map;"
-                " for a vision transformer use HFViT"
-            )
-        return output
+    def layer_of(self, name: str) -> int:
+        """Return how deep a parameter works; see ``number_layers``."""
+        return self._layers[name]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.Module:
@@ -44,17 +44,6 @@ def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.M
     return AutoModel.from_config(hf_config)
 
 
-def freeze_unused_parameters(model: nn.Module, output: Tensor) -> None:
-    """Stop training parameters that do not reach ``output``: mask tokens, poolers.
-
-    DDP waits for the gradient of every trainable parameter, so an unused one is an error there.
-    """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.requires_grad_(gradient is not None)
-
-
 def _check_folder(pretrained: str) -> None:
     if not (Path(pretrained) / "config.json").is_file():
         raise FileNotFoundError(
@@ -74,9 +63,11 @@ def _check_weights(pretrained: str, missing: Iterable[str]) -> None:
 
 
 def _check_arguments(hf_config: Any, arguments: dict[str, Any]) -> None:
-    """Refuse misspelt keys, which transformers would store without a word."""
+    """Refuse misspelt keys, which transformers would store without a word, and a doubled option."""
     known = type(hf_config)().to_dict().keys()
     unknown = sorted(arguments.keys() - known)
     if unknown:
         name = type(hf_config).__name__
         raise ValueError(f"backbone config: {name} has no {unknown}; it knows {sorted(known)}")
+    if "drop_path_rate" in arguments:
+        raise ValueError("backbone config: set drop_path of the backbone, not drop_path_rate here")

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from handvit.models.backbones.hf_loading import freeze_unused_parameters, load_hf_model
+from handvit.models.backbones.hf_families import check_family, find_blocks, number_layers
+from handvit.models.backbones.hf_loading import load_hf_model
+from handvit.models.backbones.layer_fusion import fused_tokens
+from handvit.models.backbones.token_grid import token_grid
+from handvit.models.backbones.training_options import apply_training_options
+from handvit.models.backbones.unused_parameters import freeze_unused_parameters
 from handvit.registry import MODELS
 from handvit.structures import HandTokens
 
@@ -14,7 +18,9 @@ from handvit.structures import HandTokens
 class HFViT(nn.Module):
     """DINOv2 (with or without registers), DINOv3 or a plain ViT.
 
-    Register tokens are dropped; the CLS token becomes the prefix.
+    Register tokens are dropped; the CLS token becomes the prefix. Crops of any size fit:
+    positions are interpolated. In training mode DINOv3 scales its rotary positions at random, as in
+    its pre-training; ``pos_embed_rescale=None`` in its config switches that off.
     """
 
     def __init__(
@@ -22,6 +28,10 @@ class HFViT(nn.Module):
         *,
         pretrained: str | None = None,
         config: dict[str, Any] | None = None,
+        drop_cls: bool = False,
+        fusion: dict[str, Any] | None = None,
+        drop_path: float = 0.0,
+        lora: dict[str, Any] | None = None,
         gradient_checkpointing: bool = False,
     ) -> None:
         """Load the model.
@@ -29,47 +39,47 @@ class HFViT(nn.Module):
         Args:
             pretrained: local Hugging Face folder.
             config: transformers config with ``model_type``, for random weights.
+            drop_cls: return no CLS token.
+            fusion: how to mix the tokens of several blocks, e.g. ``LayerFusion``; or None.
+            drop_path: probability of skipping the last block in training, less before it.
+            lora: train low-rank adapters only, e.g. ``dict(rank=8, alpha=16)``; or None.
             gradient_checkpointing: trade time for memory in training.
-
-        Raises:
-            ValueError: the model does not return one token a patch.
         """
         super().__init__()
         self.model = load_hf_model(pretrained, config)
-        if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable()
+        check_family(self.model, HFViT)
         self.dim = self.model.config.hidden_size
+        self.num_layers = len(find_blocks(self.model))
         self.patch_size = self.model.config.patch_size
+        # The CLS token, then registers.
+        self.num_special = 1 + getattr(self.model.config, "num_register_tokens", 0)
+        self.num_prefix = 0 if drop_cls else 1
         # A plain ViT must be told to accept sizes other than its own.
         is_plain = self.model.config.model_type == "vit"
         self._options = {"interpolate_pos_encoding": True} if is_plain else {}
-        self.num_registers = getattr(self.model.config, "num_register_tokens", 0)
-        tokens = self.eval()(torch.zeros(1, 3, 4 * self.patch_size, 4 * self.patch_size))
-        self._check(tokens)
-        freeze_unused_parameters(self.model, tokens.all)
-        self.train()
+        apply_training_options(
+            self.model,
+            drop_path=drop_path,
+            lora=lora,
+            gradient_checkpointing=gradient_checkpointing,
+        )
+        sizes = dict(dim=self.dim, num_layers=self.num_layers)
+        self.fusion = MODELS.build({**fusion, **sizes}) if fusion else None
+        self._layers = number_layers(self)
+        freeze_unused_parameters(self, crop_size=2 * self.patch_size)
 
     def forward(self, crop: Tensor) -> HandTokens:
-        """Return tokens (B, 1 + N, D) of crops (B, 3, S, S).
+        """Return tokens (B, P + N, D) of crops (B, 3, S, S); P = 0 without the CLS token.
 
         Raises:
             ValueError: the side is no multiple of the patch size (the model would drop pixels).
         """
-        height, width = crop.shape[-2:]
-        if height % self.patch_size or width % self.patch_size:
-            raise ValueError(
-                f"backbone: crop_size {height}x{width} is no multiple of its patch size"
-                f" {self.patch_size}; set crop_size={height // self.patch_size * self.patch_size}"
-            )
-        sequence = self.model(crop, **self._options).last_hidden_state
-        grid = (height // self.patch_size, width // self.patch_size)
-        return HandTokens(sequence[:, :1], sequence[:, 1 + self.num_registers :], grid)
+        grid = token_grid(crop, self.patch_size)
+        fused = self.fusion is not None
+        output = self.model(crop, output_hidden_states=fused, **self._options)
+        sequence = fused_tokens(self.fusion, output)  # (B, special + N, D)
+        return HandTokens(sequence[:, : self.num_prefix], sequence[:, self.num_special :], grid)
 
-    def _check(self, tokens: HandTokens) -> None:
-        """Refuse models that mask patches (MAE) or have no CLS token (Swin)."""
-        found, wanted = tokens.patches.shape[1], tokens.grid[0] * tokens.grid[1]
-        if found != wanted:
-            raise ValueError(
-                f"backbone: HFViT cannot use {self.model.config.model_type!r}, which returns"
-                f" {found} tokens for {wanted} patches and a CLS token"
-            )
+    def layer_of(self, name: str) -> int:
+        """Return how deep a parameter works; see ``number_layers``."""
+        return self._layers[name]

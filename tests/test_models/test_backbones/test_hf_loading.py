@@ -3,10 +3,9 @@ import socket
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 from transformers.utils import logging as transformers_logging
 
-from handvit.models.backbones.hf_loading import freeze_unused_parameters, load_hf_model
+from handvit.models.backbones.hf_loading import load_hf_model
 
 TINY = dict(
     model_type="dinov2",
@@ -107,9 +106,6 @@ def test_config_is_left_as_it_was():
     assert config == TINY
 
 
-def test_parameters_that_do_not_reach_the_output_are_frozen():
-    model = nn.ModuleDict(dict(used=nn.Linear(2, 3), unused=nn.Linear(2, 3)))
-    freeze_unused_parameters(model, model["used"](torch.ones(1, 2)))
-    assert all(parameter.requires_grad for parameter in model["used"].parameters())
-    assert not any(parameter.requires_grad for parameter in model["unused"].parameters())
-    assert all(parameter.grad is None for parameter in model.parameters())
+def test_drop_path_has_one_name():
+    with pytest.raises(ValueError, match="set drop_path of the backbone, not drop_path_rate"):
+        load_hf_model(None, {**TINY, "drop_path_rate": 0.1})
