@@ -1,7 +1,7 @@
 _base_ = [
     "../_base_/models/ablation.py",
     "../_base_/datasets/ablation.py",
-    "../_base_/schedules/ablation_3000.py",
+    "../_base_/schedules/ablation_2500.py",
     "../_base_/default_runtime.py",
 ]
 default_hooks = dict(
@@ -39,7 +39,7 @@ ablation = dict(
         dict(pose="beta"),
         dict(decoder="hamer_decoder"),
         dict(translation="weak_perspective"),
-        # As HaMeR does it: no camera in, none in the losses; with its focal length, or the true one.
+        # As HaMeR does it: no camera in, none in the losses; its focal length, or the true one.
         dict(
             translation="weak_perspective_5000",
             embedding="no_embedding",

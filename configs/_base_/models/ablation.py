@@ -4,7 +4,7 @@ decoders = dict(
         type="HandDecoder", width=192, num_layers=3, num_heads=6, mlp_dim=384, dropout=0.0
     ),
     hamer_decoder=dict(
-        type="HamerDecoder", width=192, num_layers=3, num_heads=6, mlp_dim=384, dropout=0.0
+        type="HamerDecoder", width=192, num_layers=3, num_heads=6, head_dim=32, mlp_dim=384
     ),
 )
 pose_heads = dict(

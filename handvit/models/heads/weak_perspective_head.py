@@ -15,6 +15,7 @@ from handvit.structures.skeleton import WRIST
 
 _START = 7.0  # of the scale, half crops a metre: a crop spans about 0.29 m
 _START_STD = 0.1  # of the depth, as a part of it
+_LOG_REACH = 4.0  # both lie within factors of e^4 around their starts
 _MIN_DEPTH = 0.01  # metres: an untrained model may put a finger behind the camera
 
 
@@ -32,8 +33,8 @@ class WeakPerspectiveHead(nn.Module):
 
     The camera of HMR (Kanazawa et al. 2018, sec. 3.2) as HaMeR (Pavlakos et al. 2024) lifts it:
     depth ``2 f / (S s)`` for a crop S px wide, along the ray through the crop's centre. Trained by
-    its own projections, so absolute labels teach it nothing; here the scale is positive by an
-    exponential, and the depth's uncertainty is learned beside it.
+    its own projections, so absolute labels teach it nothing; here the scale is positive and
+    bounded by an exponential, and the depth's uncertainty is learned beside it.
     """
 
     def __init__(
@@ -58,15 +59,14 @@ class WeakPerspectiveHead(nn.Module):
         self.depth_weight = depth_weight
         self.linear = nn.Linear(dim, 4)
         nn.init.normal_(self.linear.weight, std=1e-3)
-        with torch.no_grad():
-            start = [math.log(_START), 0.0, 0.0, math.log(_START_STD)]
-            self.linear.bias.copy_(torch.tensor(start))
+        nn.init.zeros_(self.linear.bias)
 
     def forward(self, token: Tensor, crops: HandCrops, keypoints_rel: Tensor) -> WeakPerspective:
         """Place the wrist of each crop; token (B, T, D), keypoints_rel (B, T, 21, 3) metres."""
-        log_scale, shift, log_std = self.linear(token).split([1, 2, 1], -1)
+        raw_scale, shift, raw_std = self.linear(token).split([1, 2, 1], -1)  # (B, T, ...)
+        log_scale, log_std = (_LOG_REACH * (x / _LOG_REACH).tanh() for x in (raw_scale, raw_std))
         focal, size = self.focal(crops), crops.crop.shape[-1]
-        depth = 2 * focal.prod(-1, keepdim=True).sqrt() / (size * log_scale.exp())  # (B, T, 1)
+        depth = 2 * focal.prod(-1, keepdim=True).sqrt() / (size * _START * log_scale.exp())  # (B, T, 1)
         center = torch.full_like(focal, (size - 1) / 2)[..., None, :]  # (B, T, 1, 2) px
         ray = pixel_rays(center, focal, crops.princpt_crop)[..., 0, :]
         root_cam = ray * depth + nn.functional.pad(shift, (0, 1))  # (B, T, 3)
@@ -75,7 +75,7 @@ class WeakPerspectiveHead(nn.Module):
         points = torch.cat([points[..., :2], points[..., 2:].clamp_min(_MIN_DEPTH)], -1)
         return WeakPerspective(
             root_cam=root_cam,
-            depth_std=(depth.detach() * log_std.exp())[..., 0],
+            depth_std=(_START_STD * depth.detach() * log_std.exp())[..., 0],
             keypoints_crop=project(points, focal, crops.princpt_crop),
         )
 

@@ -24,7 +24,10 @@ def hand_of(crops: HandCrops) -> Tensor:
 def say(head: WeakPerspectiveHead, scale: float, shift: tuple[float, float], std: float) -> None:
     with torch.no_grad():
         head.linear.weight.zero_()
-        head.linear.bias.copy_(torch.tensor([math.log(scale), *shift, math.log(std)]))
+        raw_scale, raw_std = (
+            4 * math.atanh(math.log(value) / 4) for value in (scale / 7.0, std / 0.1)
+        )
+        head.linear.bias.copy_(torch.tensor([raw_scale, *shift, raw_std]))
 
 
 def test_depth_by_hand(make_crops):

@@ -1,4 +1,4 @@
-# DINOv2-L, rays by cross-attention, one-query decoder, wrist by heatmap and distance bins.
+# All but the backbone: rays by cross-attention, one-query decoder, wrist by heatmap and bins.
 model = dict(
     type="HandPoseEstimator",
     data_preprocessor=dict(
@@ -27,7 +27,6 @@ model = dict(
             erase_probability=0.2,
         ),
     ),
-    backbone=dict(type="HFViT", pretrained="data/weights/dinov2-large"),
     neck=dict(type="PerspInfoCrossAttention", num_heads=8),
     head=dict(
         type="HandHead",
@@ -42,6 +41,7 @@ model = dict(
             # Per nat; per unit of log distance.
             bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
         ),
+        statistics="data/statistics/real_mix.json",  # by tools/misc/compute_statistics.py
     ),
     hand_model=dict(type="ManoLayer", source="data/mano/MANO_RIGHT.npz"),
     losses=dict(

@@ -1,5 +1,5 @@
 # About five minutes on one CPU core.
-train_cfg = dict(type="ResumableIterTrainLoop", max_iters=3000, val_interval=3000)
+train_cfg = dict(type="ResumableIterTrainLoop", max_iters=2500, val_interval=2500)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
@@ -11,6 +11,6 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(
-        type="CosineAnnealingLR", eta_min_ratio=0.01, by_epoch=False, begin=50, end=3000, T_max=2950
+        type="CosineAnnealingLR", eta_min_ratio=0.01, by_epoch=False, begin=50, end=2500, T_max=2450
     ),
 ]

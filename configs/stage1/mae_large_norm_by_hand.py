@@ -1,0 +1,10 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix.py",
+    "../_base_/schedules/stage1_100k.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    backbone=dict(type="HFViTMAE", pretrained="data/weights/vit-mae-large"),
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+)

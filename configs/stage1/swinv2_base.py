@@ -1,0 +1,13 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix.py",
+    "../_base_/schedules/stage1_100k.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    data_preprocessor=dict(crop_size=256),
+    backbone=dict(
+        type="HFSwin",
+        pretrained="data/weights/swinv2-base-patch4-window12to16-192to256-22kto1k-ft",
+    ),
+)

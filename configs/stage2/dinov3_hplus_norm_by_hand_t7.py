@@ -1,0 +1,13 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix_t7.py",
+    "../_base_/schedules/stage2_50k.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    backbone=dict(type="HFViT", pretrained="data/weights/dinov3-vith16plus-pretrain-lvd1689m"),
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
+    frozen=("backbone", "neck", "head"),
+)
+load_from = "work_dirs/dinov3_hplus_norm_by_hand/iter_100000.pth"

@@ -1,0 +1,16 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix_t7.py",
+    "../_base_/schedules/stage2_50k.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    data_preprocessor=dict(crop_size=256),
+    backbone=dict(
+        type="HFSwin",
+        pretrained="data/weights/swinv2-large-patch4-window12to16-192to256-22kto1k-ft",
+    ),
+    temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
+    frozen=("backbone", "neck", "head"),
+)
+load_from = "work_dirs/swinv2_large/iter_100000.pth"

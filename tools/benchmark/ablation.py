@@ -1,0 +1,283 @@
+"""Compare a model's parts on one synthetic benchmark: ``python tools/benchmark/ablation.py``.
+
+Renders training and test hands, trains each variant that the config declares with all else alike,
+tests all of them on the same hands, and prints one table. Finished trainings stay in the work dir,
+named by their config and data, and are not repeated; interrupted ones go on. After a change of the
+code itself, remove the work dir.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from tqdm import tqdm
+
+from handvit.atomic_file import atomic_file
+from handvit.datasets import ShardReader
+from handvit.datasets.statistics import survey_hands
+from handvit.datasets.synthetic import SyntheticPlan, produce
+from handvit.datasets.synthetic.plan import PLAN_FILE
+from handvit.engine.ablation import DEFAULT, Ablation, Variant, config_digest
+from handvit.engine.job_pool import Job, run_jobs
+from handvit.engine.launch import load_config
+from handvit.evaluation import ConstantPredictor, GroundTruth, PredictionFile
+from handvit.evaluation.ablation_table import AblationTable, MeasuredVariant
+from handvit.evaluation.data_labels import read_ground_truth
+from handvit.marked_section import check_section, write_section
+from handvit.visualization.ablation_plot import plot_ablation
+
+TOOLS = Path(__file__).resolve().parents[1]
+CONFIG = "configs/ablation/synthetic.py"
+CONSTANT = "constant predictor"
+SECTION = "ablation"
+
+
+class Training(NamedTuple):
+    """Name one training of a variant, and its files."""
+
+    variant: Variant
+    config: Config
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.variant.name} (seed {self.config.randomness.seed})"
+
+    @property
+    def num_iterations(self) -> int:
+        """Its length."""
+        return self.config.train_cfg.max_iters
+
+    @property
+    def predictions(self) -> Path:
+        """File of the tested hands."""
+        return self.folder / "test.npz"
+
+    @property
+    def is_finished(self) -> bool:
+        """Say whether ``tools/test.py`` has written the last of its files."""
+        return (self.folder / "metrics.json").is_file()
+
+    def job(self) -> Job:
+        """Write the config; train, from the newest checkpoint if there is one, then test."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config, work_dir = str(self.folder / "config.py"), ["--work-dir", str(self.folder)]
+        self.config.dump(config)
+        checkpoint = self.folder / f"iter_{self.num_iterations}.pth"
+        train = [TOOLS / "train.py", config, *work_dir, "--resume"]
+        test = [TOOLS / "test.py", config, checkpoint, *work_dir, "--dump", self.predictions]
+        commands = [test] if checkpoint.is_file() else [train, test]
+        commands = [[sys.executable, *map(str, command)] for command in commands]
+        return Job(self.title, commands, self.folder / "output.log")
+
+    def num_done(self) -> int:
+        """Return how many iterations its newest log speaks of."""
+        if self.is_finished:
+            return self.num_iterations
+        logs = sorted(self.folder.glob("*/vis_data/scalars.json"))
+        lines = logs[-1].read_text().splitlines() if logs else []
+        return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is missing, then compare."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = parse_args(arguments)
+    base = load_config(args.config, args.cfg_options)
+    settings = base.ablation
+    if args.write is not None:
+        check_section(args.write, SECTION)  # now, not in an hour
+    if args.iters is not None:
+        set_iterations(base, args.iters)
+    try:
+        ablation = Ablation.parse(settings.axes, settings.default, settings.variants)
+        ablation = ablation if args.variants is None else ablation.select(args.variants)
+        data = make_data(base, num_workers=args.jobs)
+        trainings = plan_trainings(base, ablation, data, args)
+        failed = train([one for one in trainings if not one.is_finished], args)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; repeat the command to go on from what is in {args.work_dir}")
+        sys.exit(130)
+    text = report(base, ablation, [one for one in trainings if one.is_finished], args)
+    if args.write is not None:
+        write_section(args.write, SECTION, f"`{command_line(arguments)}`:\n\n{text}")
+    if failed:
+        print("\n".join(["failed:", *(f"  {job.name}: see {job.log}" for job in failed)]))
+        sys.exit(1)
+
+
+def parse_args(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("config", nargs="?", default=CONFIG, help=f"declares the variants; default {CONFIG}")
+    add("--work-dir", type=Path, default=Path("work_dirs/ablation"), help="for all trainings")
+    add("--variants", nargs="+", metavar="NAME", help="rows besides the default; all if omitted")
+    add("--seeds", nargs="+", type=int, default=[0], help="of the trainings of every variant")
+    add("--default-seeds", nargs="+", type=int, default=[*range(5)], help="of the default's")
+    add("--iters", type=int, help="length of a training; the config's if omitted")
+    add("--jobs", type=int, default=2, help="trainings at a time; they share out the CPU's cores")
+    add("--device", choices=["cpu", "cuda"], help="a GPU where there is one, if omitted")
+    add("--write", type=Path, metavar="FILE", help=f"put the table in its section {SECTION!r}")
+    add("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change config")
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch finds no GPU here")
+    if args.jobs < 1 or (args.iters is not None and args.iters < 2):
+        parser.error("--jobs must be 1 or more, --iters 2 or more")
+    return args
+
+
+def set_iterations(cfg: Config, count: int) -> None:
+    """Change the length of a training and of its learning rate's two phases."""
+    warm_up, decay = cfg.param_scheduler
+    warm_up.end = decay.begin = max(1, min(warm_up.end, count // 10))
+    cfg.train_cfg.max_iters = cfg.train_cfg.val_interval = decay.end = count
+    decay.T_max = count - decay.begin
+
+
+def make_data(cfg: Config, *, num_workers: int) -> dict[str, Any]:
+    """Render what is missing, measure the training hands, and return what the data is."""
+    data = {}
+    for split, loader in (("train", cfg.train_dataloader), ("test", cfg.test_dataloader)):
+        settings = dict(cfg.ablation.data[split])
+        plan = SyntheticPlan(split=split, num_sequences=0, sequence_length=1, **settings)
+        with tqdm(total=plan.num_frames, unit="hand", desc=split) as bar:
+            root = Path(loader.dataset.data_root)
+            produce(root, plan, num_workers=num_workers, report=bar.update)
+        data[split] = json.loads((root / PLAN_FILE).read_text())
+    reader = ShardReader(cfg.train_dataloader.dataset.data_root)
+    survey_hands([reader]).statistics().save(cfg.model.head.statistics)
+    return data
+
+
+def plan_trainings(
+    base: Config, ablation: Ablation, data: Mapping[str, Any], args: argparse.Namespace
+) -> list[Training]:
+    """List all trainings; the default's come first."""
+    trainings = []
+    for variant in ablation.variants.values():
+        for seed in args.default_seeds if variant.name == DEFAULT else args.seeds:
+            cfg = ablation.config(base, variant)
+            cfg.randomness.seed = seed
+            # The test hands must choose nothing, not even a checkpoint.
+            cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+            name = f"{variant.name}-seed{seed}-{config_digest(cfg, data)}"
+            trainings.append(Training(variant, cfg, args.work_dir / name))
+    return trainings
+
+
+def train(trainings: Sequence[Training], args: argparse.Namespace) -> list[Job]:
+    """Run trainings, ``args.jobs`` at a time, show how far they are, and return what failed."""
+    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if args.device == "cpu" else {}
+    progress = Progress(trainings)
+    for job, code in run_jobs(
+        [one.job() for one in trainings],
+        num_parallel=args.jobs,
+        environment={"OMP_NUM_THREADS": str(threads), **hidden},
+        on_poll=progress.update,
+    ):
+        progress.report(job, code)
+    progress.bar.close()
+    return progress.failed
+
+
+class Progress:
+    """Show how many iterations are done and how long the others will take."""
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        self.trainings = {one.title: one for one in trainings}
+        self.failed: list[Job] = []
+        total = sum(one.num_iterations for one in trainings)
+        self.bar = tqdm(
+            total=total, initial=self._num_done(), unit="it", smoothing=0, mininterval=2
+        )
+
+    def update(self) -> None:
+        """Look at the logs."""
+        self.bar.update(self._num_done() - self.bar.n)
+
+    def report(self, job: Job, code: int) -> None:
+        """Say how a training ended."""
+        if code == 0:
+            path = self.trainings[job.name].folder / "metrics.json"
+            error = json.loads(path.read_text())["metrics"]["mpjpe_cam"]
+            self.bar.write(f"{job.name}: mpjpe_cam {error:.1f} mm")
+        else:
+            self.failed.append(job)
+            last_line = job.log.read_text().strip().split("\n")[-1]
+            self.bar.write(f"{job.name}: FAILED: {last_line}")
+
+    def _num_done(self) -> int:
+        """Count iterations; those of a failed training will not be made, so they count as done."""
+        failed = {job.name for job in self.failed}
+        return sum(
+            one.num_iterations if title in failed else one.num_done()
+            for title, one in self.trainings.items()
+        )
+
+
+def report(
+    base: Config, ablation: Ablation, finished: Sequence[Training], args: argparse.Namespace
+) -> str:
+    """Measure all finished trainings, write ``ablation.json``, print and return the table."""
+    train_hands, truth = (
+        read_ground_truth(ShardReader(loader.dataset.data_root))
+        for loader in (base.train_dataloader, base.test_dataloader)
+    )
+    truth = truth.select(np.argsort(truth.sample_id))
+    predictions = defaultdict(list)
+    predictions[CONSTANT] = [ConstantPredictor.fit(train_hands).predict(truth)]
+    for one in finished:
+        predictions[one.variant.name].append(read_predictions(one.predictions, truth))
+    measured = {name: MeasuredVariant.measure(p, truth) for name, p in predictions.items()}
+    table = AblationTable(measured, default=DEFAULT)
+
+    with atomic_file(args.work_dir / "ablation.json") as file:
+        file.write(json.dumps(table.to_json(), indent=2).encode() + b"\n")
+    with atomic_file(args.work_dir / "ablation.png") as file:
+        file.write(plot_ablation(table))
+    labels = {CONSTANT: [CONSTANT] + [""] * (len(ablation.axes) - 1)}
+    labels |= {name: list(row.choice.values()) for name, row in ablation.variants.items()}
+    notes = [
+        f"{base.train_cfg.max_iters} iterations of {base.train_dataloader.batch_size} crops of"
+        f" {base.model.data_preprocessor.crop_size} px from random weights; {len(train_hands)}"
+        f" training hands, {len(truth)} test hands. Lengths in millimetres, averaged over seeds.",
+        *table.findings(),
+    ]
+    text = "\n".join(
+        [table.to_markdown(list(ablation.axes), labels), "", *(f"- {n}" for n in notes)]
+    )
+    print(text)
+    return text
+
+
+def read_predictions(path: Path, truth: GroundTruth) -> np.ndarray:
+    """Return the keypoints of one test in the order of the (sorted) truth, (N, 21, 3) metres."""
+    file = PredictionFile.load(path)
+    file = file.select(np.argsort(file.sample_id))
+    if file.sample_id.tolist() != truth.sample_id.tolist():
+        raise ValueError(f"{path}: holds other hands than the test data; remove its folder")
+    return file.keypoints_cam
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return what was typed."""
+    return shlex.join(["python", "tools/benchmark/ablation.py", *arguments])
+
+
+if __name__ == "__main__":
+    main()
