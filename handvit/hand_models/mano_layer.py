@@ -5,6 +5,7 @@ import io
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from smplx.body_models import MANOLayer
 from torch import Tensor, nn
@@ -107,7 +108,8 @@ def _build_mano(asset: HandAsset) -> MANOLayer:
     for module in layer.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             module.register_buffer(name, buffer, persistent=False)
-    # Indexing a Python list by a tensor on the GPU waits for the GPU, 15 times a call.
+    # smplx indexes a Python list by these: as a tensor on the GPU it would wait 15 times a call,
+    # and a tensor without values (meta, fake) cannot.
     del layer.parents
-    layer.parents = torch.tensor(asset.parents)
+    layer.parents = np.array(asset.parents)
     return layer

@@ -19,8 +19,8 @@ class HFViT(nn.Module):
     """DINOv2 (with or without registers), DINOv3 or a plain ViT.
 
     Register tokens are dropped; the CLS token becomes the prefix. Crops of any size fit:
-    positions are interpolated. In training mode DINOv3 scales its rotary positions at random, as in
-    its pre-training; ``pos_embed_rescale=None`` in its config switches that off.
+    positions are interpolated. DINOv3's random scaling of rotary positions, which its pre-training
+    used, is off: a token must know its place.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class HFViT(nn.Module):
         super().__init__()
         self.model = load_hf_model(pretrained, config)
         check_family(self.model, HFViT)
+        if hasattr(self.model.config, "pos_embed_rescale"):
+            self.model.config.pos_embed_rescale = None
         self.dim = self.model.config.hidden_size
         self.num_layers = len(find_blocks(self.model))
         self.patch_size = self.model.config.patch_size

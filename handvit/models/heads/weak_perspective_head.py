@@ -66,7 +66,8 @@ class WeakPerspectiveHead(nn.Module):
         raw_scale, shift, raw_std = self.linear(token).split([1, 2, 1], -1)  # (B, T, ...)
         log_scale, log_std = (_LOG_REACH * (x / _LOG_REACH).tanh() for x in (raw_scale, raw_std))
         focal, size = self.focal(crops), crops.crop.shape[-1]
-        depth = 2 * focal.prod(-1, keepdim=True).sqrt() / (size * _START * log_scale.exp())  # (B, T, 1)
+        scale = _START * log_scale.exp()  # (B, T, 1) half crops a metre
+        depth = 2 * focal.prod(-1, keepdim=True).sqrt() / (size * scale)
         center = torch.full_like(focal, (size - 1) / 2)[..., None, :]  # (B, T, 1, 2) px
         ray = pixel_rays(center, focal, crops.princpt_crop)[..., 0, :]
         root_cam = ray * depth + nn.functional.pad(shift, (0, 1))  # (B, T, 3)

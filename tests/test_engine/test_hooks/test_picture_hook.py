@@ -10,7 +10,8 @@ from handvit.structures import HandPrediction
 def batch_and_outputs(make_batch):
     batch = make_batch(2, 3)
     labels = batch.labels.last_frame()
-    outputs = [HandPrediction(None, labels.keypoints_cam[hand, 0], None, None, None) for hand in range(2)]
+    keypoints_cam = labels.keypoints_cam[:, 0]
+    outputs = [HandPrediction(None, keypoints, None, None, None) for keypoints in keypoints_cam]
     return batch, outputs
 
 

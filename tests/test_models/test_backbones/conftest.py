@@ -18,8 +18,7 @@ _SWIN = dict(
 _CONFIGS: dict[str, dict[str, Any]] = {
     "dinov2": dict(mlp_ratio=2, **_VIT),
     "dinov2_with_registers": dict(mlp_ratio=2, num_register_tokens=3, **_VIT),
-    # Without its random positions two runs in training mode can be compared.
-    "dinov3_vit": dict(intermediate_size=32, num_register_tokens=4, pos_embed_rescale=None, **_VIT),
+    "dinov3_vit": dict(intermediate_size=32, num_register_tokens=4, **_VIT),
     "vit": dict(intermediate_size=32, **_VIT),
     "vit_mae": dict(intermediate_size=32, **_VIT),
     "swin": _SWIN,

@@ -43,6 +43,13 @@ def test_tokens_are_transformers_own(model_type, size, build, tiny_config):
     torch.testing.assert_close(tokens.patches, sequence[:, first:], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_places_of_tokens_are_not_random_in_training(model_type, build):
+    """DINOv3's pre-training scales its rotary positions at random."""
+    backbone, crop = build(model_type).train(), torch.randn(1, 3, 56, 56)
+    assert torch.equal(backbone(crop).patches, backbone(crop).patches)
+
+
 def test_gated_mlp_of_the_giants(build, tiny_config):
     for model_type, change in (
         ("dinov2", dict(use_swiglu_ffn=True)),
