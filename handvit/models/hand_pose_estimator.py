@@ -1,5 +1,6 @@
 """The whole model: crops in, hands in camera space out."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -7,8 +8,15 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from handvit.geometry.rotation import mirror_points, mirror_rotation
+from handvit.models.heads.hand_head import join_terms
 from handvit.registry import MODELS
-from handvit.structures import HandCrops, HandPrediction, HandTarget, HandTokens
+from handvit.structures import (
+    HandCrops,
+    HandPrediction,
+    HandStatistics,
+    HandTarget,
+    HandTokens,
+)
 
 
 @MODELS.register_module()
@@ -43,7 +51,8 @@ class HandPoseEstimator(BaseModel):
             frozen: names of parts that keep their weights and stay in eval mode.
 
         Raises:
-            ValueError: a loss name does not start with ``loss_``, or a frozen part is unknown.
+            ValueError: a loss name does not start with ``loss_``, a frozen part is unknown, or
+                the head's statistics are those of another hand model.
         """
         super().__init__(data_preprocessor=MODELS.build(data_preprocessor))
         _check_loss_names(losses)
@@ -53,6 +62,7 @@ class HandPoseEstimator(BaseModel):
         self.temporal = MODELS.build({**temporal, "dim": dim}) if temporal else None
         self.head = MODELS.build({**head, "dim": dim})
         self.hand_model = MODELS.build(hand_model)
+        check_statistics(head, self.hand_model.identity)
         self.losses = nn.ModuleDict({name: MODELS.build(cfg) for name, cfg in losses.items()})
         self.frozen = tuple(frozen)
         self._freeze()
@@ -92,13 +102,11 @@ class HandPoseEstimator(BaseModel):
         return self.head(tokens.last_frame(), crops.last_frame(), self.hand_model)
 
     def _extract_tokens(self, crops: HandCrops) -> HandTokens:
-        """Tokens (B, T, N, D); without gradients when neither part is trained."""
-        frozen = {"backbone", "neck"} <= set(self.frozen)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            B, T = crops.crop.shape[:2]
-            flat = self.backbone(crops.crop.flatten(0, 1))
-            prefix, patches = (x.unflatten(0, (B, T)) for x in (flat.prefix, flat.patches))
-            return self.neck(HandTokens(prefix, patches, flat.grid), crops)
+        """Tokens (B, T, N, D)."""
+        B, T = crops.crop.shape[:2]
+        flat = self.backbone(crops.crop.flatten(0, 1))
+        prefix, patches = (x.unflatten(0, (B, T)) for x in (flat.prefix, flat.patches))
+        return self.neck(HandTokens(prefix, patches, flat.grid), crops)
 
     def _loss(self, prediction: HandPrediction, crops: HandCrops) -> dict[str, Tensor]:
         mano = crops.labels.mano
@@ -106,7 +114,7 @@ class HandPoseEstimator(BaseModel):
             mesh = self.hand_model(mano.global_orient, mano.hand_pose, mano.betas)
         target = HandTarget(crops, mesh.vertices_rel)
         terms = {name: loss(prediction, target) for name, loss in self.losses.items()}
-        return {**terms, **self.head.loss(prediction, crops)}
+        return join_terms(terms, self.head.loss(prediction, crops))
 
     def _freeze(self) -> None:
         for name in self.frozen:
@@ -124,34 +132,65 @@ def split_hands(prediction: HandPrediction, is_mirrored: Tensor) -> list[HandPre
         prediction: ``(B, 1, ...)``.
         is_mirrored: (B, 1) bool.
     """
+    on_cpu = _map_tensors(lambda tensor: tensor.detach().cpu(), prediction)
     return [
-        _one_hand(prediction, hand, mirrored)
+        _one_hand(on_cpu, hand, mirrored)
         for hand, mirrored in enumerate(is_mirrored[:, 0].tolist())
     ]
 
 
-def _one_hand(prediction: HandPrediction, hand: int, mirrored: bool) -> HandPrediction:
-    def pick(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return value[hand, 0].detach().cpu()
-        return type(value)(*map(pick, value))
+def check_statistics(config: Any, hand_model: str) -> None:
+    """Refuse statistics of another hand model: its poses and betas mean other hands.
 
-    picked = pick(prediction)
+    Args:
+        config: a head's; every ``statistics`` in it is compared.
+        hand_model: identity of the hand model, ``name:digest``.
+
+    Raises:
+        ValueError: names both hand models.
+    """
+    name = hand_model.split(":")[0]
+    for source in _find_statistics(config):
+        theirs = HandStatistics.load(source).hand_model.split(":")[0]
+        if theirs != name:
+            raise ValueError(
+                f"statistics: measured with the hand model {theirs!r}, but model.hand_model is"
+                f" {name!r}; measure data that is labelled with {name!r} (python"
+                " tools/misc/compute_statistics.py), or set model.hand_model to theirs"
+            )
+
+
+def _find_statistics(config: Any) -> Iterator[Any]:
+    if isinstance(config, list | tuple):
+        for child in config:
+            yield from _find_statistics(child)
+    elif isinstance(config, dict):
+        for key, child in config.items():
+            if key != "statistics":
+                yield from _find_statistics(child)
+            elif child is not None:
+                yield child
+
+
+def _one_hand(prediction: HandPrediction, hand: int, mirrored: bool) -> HandPrediction:
+    picked = _map_tensors(lambda tensor: tensor[hand, 0], prediction)
     if not mirrored:
         return picked
+    pose = picked.pose
     return HandPrediction(
         picked.mano.mirrored(),
         mirror_points(picked.keypoints_cam),
         mirror_points(picked.vertices_cam),
         picked.root._replace(root_cam=mirror_points(picked.root.root_cam)),
-        _mirror_pose(picked.pose),
+        mirror_rotation(pose) if isinstance(pose, Tensor) else pose.mirrored(),
     )
 
 
-def _mirror_pose(pose: Any) -> Any:
-    if isinstance(pose, Tensor):
-        return mirror_rotation(pose)
-    return pose._replace(rotations=mirror_rotation(pose.rotations))
+def _map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Change every tensor in named tuples of named tuples."""
+    if isinstance(value, Tensor):
+        return change(value)
+    return type(value)(*(_map_tensors(change, field) for field in value))
 
 
 def _check_loss_names(losses: dict[str, dict[str, Any]]) -> None:

@@ -12,7 +12,12 @@ class HandPrediction(NamedTuple):
 
     ``root`` is what the translation head returned: a named tuple of its own with at least
     ``root_cam`` and ``depth_std``; its other fields are for that head's loss. ``pose`` is what the
-    pose head returned: rotations, or a named tuple that has them as ``rotations``.
+    pose head returned: rotations, or a named tuple that has them as ``rotations`` and a method
+    ``mirrored()``.
+
+    Where the estimator's ``predict`` turns a mirrored hand back to a left one, ``root_cam`` and
+    ``depth_std`` are the left hand's, but the other fields of ``root`` stay in the virtual camera
+    of the right hand.
     """
 
     mano: ManoParams

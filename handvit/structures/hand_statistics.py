@@ -79,7 +79,9 @@ class HandStatistics:
         is_content = isinstance(source, Mapping)
         name = "statistics" if is_content else f"statistics {source}"
         if not is_content and not Path(source).is_file():
-            raise FileNotFoundError(f"{name}: no such file; {_MAKE}")
+            raise FileNotFoundError(
+                f"{name}: no such file; copy it from where the model was trained, or {_MAKE}"
+            )
         try:
             content = dict(source) if is_content else json.loads(Path(source).read_bytes())
             return cls(**_checked(content))

@@ -43,6 +43,7 @@ def model_cfg() -> dict[str, Any]:
             pose_head=dict(type="Rotation6DPoseHead"),
             translation_head=dict(
                 type="UvDistanceHead",
+                prior_scale=0.121,
                 cells_per_side=16,
                 heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
                 bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),

@@ -5,9 +5,10 @@ from torch import nn
 
 from handvit.engine.optim import PartLRConstructor
 from handvit.geometry.camera import project
-from handvit.geometry.rotation import mirror_points
+from handvit.geometry.rotation import matrix_to_axis_angle, mirror_points, mirror_rotation
 from handvit.hand_models.mano_layer import ManoLayer
 from handvit.models import HandPoseEstimator
+from handvit.models.hand_pose_estimator import check_statistics, split_hands
 from handvit.registry import MODELS
 from handvit.structures import HandCrops
 
@@ -21,7 +22,8 @@ def total_loss(model: HandPoseEstimator, crops: HandCrops) -> torch.Tensor:
 
 
 def stepper(model: HandPoseEstimator, **optimizer) -> OptimWrapper:
-    return PartLRConstructor(dict(optimizer=dict(type="AdamW", **optimizer)))(model)
+    optimizer = dict(type="AdamW", weight_decay=0.01, **optimizer)
+    return PartLRConstructor(dict(optimizer=optimizer))(model)
 
 
 def without_labels(crops: HandCrops) -> HandCrops:
@@ -129,7 +131,7 @@ def test_one_frozen_part_lets_gradients_pass(model_cfg, make_crops):
 def test_stage_2_steps_move_the_temporal_encoder_only(stage2_cfg, make_batch):
     model = build(stage2_cfg)
     optim_wrapper = stepper(model, lr=1e-3)
-    seen = {id(p) for group in optim_wrapper.param_groups for p in group["params"]}
+    seen = {id(p) for group in optim_wrapper.optimizer.param_groups for p in group["params"]}
     assert seen == {id(parameter) for parameter in model.temporal.parameters()}
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for _ in range(2):
@@ -142,7 +144,7 @@ def test_stage_2_steps_move_the_temporal_encoder_only(stage2_cfg, make_batch):
 
 def test_losses_have_their_names(model_cfg, make_crops):
     terms = build(model_cfg)(make_crops(), mode="loss")
-    head = {"loss_root_heatmap", "loss_root_bin", "loss_root_residual"}
+    head = {f"loss_root_{name}" for name in ("heatmap", "bin", "residual", "spread")}
     assert set(terms) == set(model_cfg["losses"]) | head
     assert all(term.isfinite() and term.shape == () for term in terms.values())
 
@@ -202,6 +204,33 @@ def test_predict_mirrors_left_hands_only(model_cfg, make_batch):
     assert not left.vertices_cam.requires_grad
 
 
+def test_predict_mirrors_rotations_of_left_hands(model_cfg, make_crops):
+    model, crops = build(model_cfg).eval(), make_crops(2)
+    nn.init.normal_(model.head.pose_head.linear.weight, std=0.05)
+    seen, (right, left) = model(crops).pose, model(crops, mode="predict")
+    assert torch.equal(right.pose, seen[0, 0])
+    assert torch.equal(left.pose, mirror_rotation(seen[1, 0]))
+
+
+def test_intervals_hold_left_hands_as_often_as_right_ones(model_cfg, make_crops, statistics):
+    """One answer twice, as a right hand's and a left hand's; drawn angles turn with the side."""
+    pose_head = dict(type="BetaPoseHead", statistics=statistics.to_json())
+    model = build(model_cfg, head={**model_cfg["head"], "pose_head": pose_head}).eval()
+    nn.init.normal_(model.head.pose_head.to_mean.weight, std=0.3)
+    hand = model(make_crops(1))
+    right, left = (split_hands(hand, torch.tensor([[turned]]))[0] for turned in (False, True))
+    pose = right.pose
+    y = torch.distributions.Beta(pose.alpha, pose.beta).sample((200,))  # (200, 15, 3)
+    angles = pose.low + (pose.high - pose.low) * y
+    for side, wanted in ((right, angles), (left, angles * torch.tensor([1.0, -1.0, -1.0]))):
+        lower, upper = side.pose.interval(0.9)
+        inside = ((wanted > lower) & (wanted < upper)).float().mean()
+        assert 0.88 < inside < 0.92
+        own = matrix_to_axis_angle(side.mano.hand_pose)  # the means
+        assert ((own > lower) & (own < upper)).all()
+        assert torch.equal(side.pose.rotations[1:], side.mano.hand_pose)
+
+
 def test_autocast_keeps_geometry_in_float32(stage2_cfg, make_batch):
     model = build(stage2_cfg).eval()
     nn.init.normal_(model.temporal.to_out.weight, std=0.01)
@@ -241,3 +270,34 @@ def test_wrong_configs_are_named(model_cfg):
     for part in ("bakcbone", "temporal", "frozen"):
         with pytest.raises(ValueError, match=f"no part '{part}'"):
             build(model_cfg, frozen=(part,))
+
+
+def test_losses_named_like_the_head_s_own_are_refused(model_cfg, make_crops):
+    losses = dict(loss_root_bin=dict(type="RootLoss", weight=1.0))
+    model = build(model_cfg, losses=losses)
+    with pytest.raises(ValueError, match=r"losses: \['loss_root_bin'\] are names of the head's"):
+        model(make_crops(), mode="loss")
+
+
+@pytest.mark.parametrize("part", ["head", "pose_head", "translation_head"])
+def test_statistics_of_another_hand_model_are_refused(model_cfg, statistics, part):
+    """Wherever they stand in the head's config; digests may differ, names may not."""
+    head = model_cfg["head"]
+    head["pose_head"] = dict(type="BetaPoseHead", statistics=statistics.to_json())
+    head["translation_head"].update(prior_scale=None, statistics=statistics.to_json())
+    head["statistics"] = {**statistics.to_json(), "hand_model": "openhand:0123"}
+    build(model_cfg)
+    (head if part == "head" else head[part])["statistics"] = {
+        **statistics.to_json(),
+        "hand_model": "mano:0123",
+    }
+    with pytest.raises(ValueError, match=r"hand model 'mano', but model\.hand_model is 'openhand'"):
+        build(model_cfg)
+
+
+def test_statistics_are_found_in_files_and_lists(statistics, tmp_path):
+    statistics.save(tmp_path / "statistics.json")
+    config = dict(parts=[dict(statistics=None), dict(statistics=tmp_path / "statistics.json")])
+    check_statistics(config, "openhand:0123")
+    with pytest.raises(ValueError, match=r"hand model 'openhand', but model\.hand_model is 'mano'"):
+        check_statistics(config, "mano:0123")

@@ -90,8 +90,10 @@ def test_other_files_are_refused(tmp_path, text, message):
         HandStatistics.load(path)
 
 
-def test_a_missing_file_is_named_with_the_command_that_makes_it():
-    with pytest.raises(FileNotFoundError, match=rf"^statistics no/such\.json: no such file; {FIX}"):
+def test_a_missing_file_is_named_with_the_ways_to_get_it():
+    """Whoever only tests a model has no training data to measure."""
+    message = rf"^statistics no/such\.json: no such file; copy it from where the model .* or {FIX}"
+    with pytest.raises(FileNotFoundError, match=message):
         HandStatistics.load("no/such.json")
 
 

@@ -25,7 +25,7 @@ def write(tmp_path):
     ) -> Path:
         path = tmp_path / f"iter_{iteration}.pth"
         state = {"head.weight": weight, "head.counter": torch.tensor(iteration), **more}
-        meta = {"iter": iteration, "hand_model": hand_model, "seed": 7}
+        meta = {"iter": iteration, "hand_model": hand_model, "transformers": "5.20.0"}
         optimizer = {"state": {0: torch.zeros(1)}}
         torch.save({"state_dict": state, "meta": meta, "optimizer": optimizer}, path)
         return path
@@ -66,7 +66,12 @@ def test_counters_and_meta_come_from_the_latest_and_the_optimizer_is_left_out(
     assert mean.keys() == {"meta", "state_dict"}
     assert mean["state_dict"]["head.counter"] == 30
     averaged = {"averaged_iters": [10, 20, 30]}
-    assert mean["meta"] == {"iter": 30, "hand_model": "openhand:12", "seed": 7, **averaged}
+    assert mean["meta"] == {
+        "iter": 30,
+        "hand_model": "openhand:12",
+        "transformers": "5.20.0",
+        **averaged,
+    }
 
 
 def test_the_sum_is_kept_in_float64(tool, write, tmp_path):
@@ -95,6 +100,14 @@ def test_checkpoints_of_another_run_are_refused(tool, write, tmp_path, capsys, c
     paths = [write(10, torch.zeros(2)), write(20, **{"weight": torch.zeros(2), **change})]
     found = _failure(tool, capsys, tmp_path / "mean.pth", *paths)
     assert f"{paths[1]} does not belong with {paths[0]}: {message}" in found
+
+
+def test_no_iteration_counts_twice(tool, write, tmp_path, capsys):
+    """As would the best checkpoint beside the numbered one of the same iteration."""
+    paths = [write(10, torch.zeros(2)), write(20, torch.zeros(2)), tmp_path / "best_iter_10.pth"]
+    paths[2].write_bytes(paths[0].read_bytes())
+    found = _failure(tool, capsys, tmp_path / "mean.pth", *paths)
+    assert f"{paths[2]}: is of iteration 10 like {paths[0]}; leave one of them out" in found
 
 
 def test_a_missing_weight_is_named(tool, write, tmp_path, capsys):

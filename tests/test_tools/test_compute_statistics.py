@@ -17,6 +17,7 @@ def test_writes_what_heads_load(tool, make_shards, tmp_path, capsys):
     output = capsys.readouterr()
     assert "48/48" in output.err and "hand/s" in output.err  # the bar shows the rate
     assert "48 with a pose, 48 with a place, 48 with a size" in output.out
+    assert "far from the prior 0.0% of the hands in metres, 0.0% in hand sizes" in output.out
     assert f"wrote {out}" in output.out
     assert picture.read_bytes().startswith(b"\x89PNG")
     statistics = HandStatistics.load(out)

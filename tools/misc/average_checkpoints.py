@@ -5,6 +5,10 @@
 All count the same (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018). Of a run with
 an EMA, the averages that its checkpoints hold are averaged once more. The result has weights only:
 test it, or start from it with ``load_from``; it has no optimizer to resume.
+
+Running statistics of batch norms are averaged like weights, which is not what the averaged network
+would measure. The paper (sec. 3.2) recomputes them with one more pass over the training data. That
+is not done here, so results of models with batch norms (ResNet, MobileViT) may be worse than each.
 """
 
 import argparse
@@ -25,7 +29,8 @@ def average(paths: list[Path]) -> dict[str, Any]:
     the most iterations.
 
     Raises:
-        ValueError: a file is refused, or does not belong with the first.
+        ValueError: a file is refused, does not belong with the first, or has the same iteration as
+            another, whose weights would then count twice.
     """
     first = latest = read_weights(paths[0])
     sums = {
@@ -37,6 +42,12 @@ def average(paths: list[Path]) -> dict[str, Any]:
     for path in paths[1:]:
         checkpoint = read_weights(path)
         check_same_run(checkpoint, path, first, paths[0])
+        if checkpoint["meta"]["iter"] in iterations:
+            twin = paths[iterations.index(checkpoint["meta"]["iter"])]
+            raise ValueError(
+                f"checkpoint {path}: is of iteration {checkpoint['meta']['iter']} like {twin};"
+                " leave one of them out"
+            )
         for name, total in sums.items():
             total += checkpoint["state_dict"][name]
         iterations.append(checkpoint["meta"]["iter"])

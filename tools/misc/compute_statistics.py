@@ -13,7 +13,12 @@ from tqdm import tqdm
 
 from handvit.atomic_file import atomic_file
 from handvit.datasets import ShardReader
-from handvit.datasets.statistics import HandSurvey, plot_survey, survey_hands
+from handvit.datasets.statistics import (
+    HandSurvey,
+    plot_survey,
+    share_out_of_range,
+    survey_hands,
+)
 from handvit.structures import HandStatistics
 
 
@@ -52,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how often each is drawn from, as in MixtureDataset; default: every hand alike",
     )
     parser.add_argument(
-        "--num-hands", type=int, help="read at most so many of each data set, evenly spaced"
+        "--num-hands", type=int, help="read at most so many of each data set, spread over it"
     )
     parser.add_argument("--picture", type=Path, help="PNG of the distributions to write")
     return parser
@@ -69,6 +74,7 @@ def _survey(args: argparse.Namespace) -> HandSurvey:
 
 def _summary(survey: HandSurvey, statistics: HandStatistics) -> str:
     size, size_std = survey.hand_size.mean[0], survey.hand_size.std[0]
+    outside, by_hand = map(share_out_of_range, (survey.log_scale, survey.log_scale_by_hand))
     lines = [
         f"hand model         {statistics.hand_model}",
         f"hands              {survey.pose.num_added} with a pose, {survey.root.num_added} with a"
@@ -77,6 +83,8 @@ def _summary(survey: HandSurvey, statistics: HandStatistics) -> str:
         f"hand size          {size:.4f} m, sd {size_std:.4f} m (middle finger)",
         f"box prior          {statistics.prior_scale:.4f} m,"
         f" {statistics.prior_scale_by_hand:.3f} hand sizes",
+        f"far from the prior {outside:.1%} of the hands in metres, {by_hand:.1%} in hand sizes,"
+        " beyond the bins of UvDistanceHead",
     ]
     return "\n".join(lines)
 

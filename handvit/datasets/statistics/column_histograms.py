@@ -25,5 +25,13 @@ class ColumnHistograms:
     def quantile(self, fraction: float) -> np.ndarray:
         """Return below what number a fraction of each column lies, to half a bin, (K,)."""
         share = self.counts.cumsum(axis=1) / self.counts.sum(axis=1, keepdims=True)
-        centers = (self.edges[:-1] + self.edges[1:]) / 2
-        return centers[(share < fraction).sum(axis=1)]
+        return self._centers()[(share < fraction).sum(axis=1)]
+
+    def share_outside(self, low: float, high: float) -> np.ndarray:
+        """Return what fraction of each column lies outside [low, high], to half a bin, (K,)."""
+        centers = self._centers()
+        is_outside = (centers < low) | (centers > high)
+        return self.counts[:, is_outside].sum(axis=1) / self.counts.sum(axis=1)
+
+    def _centers(self) -> np.ndarray:
+        return (self.edges[:-1] + self.edges[1:]) / 2

@@ -16,6 +16,8 @@ from handvit.geometry.rotation import (
 from handvit.structures.hand_size import middle_finger_length, middle_finger_valid
 from handvit.structures.skeleton import WRIST
 
+_MIN_HAND_SIZE = 0.01  # metres; a newborn's middle finger is twice as long
+
 
 class PosedHands(NamedTuple):
     """Hold the P hands that have MANO labels."""
@@ -51,7 +53,11 @@ def posed_hands(labels: np.ndarray) -> PosedHands:
 
 
 def placed_hands(labels: np.ndarray) -> PlacedHands:
-    """Select and mirror places; labels (N,) are rows of a ``label_table``."""
+    """Select and mirror places; labels (N,) are rows of a ``label_table``.
+
+    Raises:
+        ValueError: a middle finger is annotated but has no length; names the sample.
+    """
     labels = labels[labels["camera_valid"] & labels["keypoints_cam_valid"][:, WRIST]]
     keypoints_cam = _tensor(labels, "keypoints_cam")
     root_cam = keypoints_cam[:, WRIST]
@@ -59,8 +65,21 @@ def placed_hands(labels: np.ndarray) -> PlacedHands:
     # A mirror changes neither the length of the prior nor that of a finger.
     prior = box_prior(*(_tensor(labels, name) for name in ("bbox_xyxy", "focal", "princpt")))
     is_sized = middle_finger_valid(_tensor(labels, "keypoints_cam_valid"))
-    hand_size = middle_finger_length(keypoints_cam).where(is_sized, torch.nan)
-    return PlacedHands(root_cam.numpy(), prior.norm(dim=-1).numpy(), hand_size.numpy())
+    hand_size = middle_finger_length(keypoints_cam).where(is_sized, torch.nan).numpy()
+    _check_sizes(labels, hand_size)
+    return PlacedHands(root_cam.numpy(), prior.norm(dim=-1).numpy(), hand_size)
+
+
+def _check_sizes(labels: np.ndarray, hand_size: np.ndarray) -> None:
+    """Refuse labels that training would trust although they show no hand; hand_size (N,)."""
+    is_none = hand_size < _MIN_HAND_SIZE
+    if is_none.any():
+        row = is_none.argmax()
+        raise ValueError(
+            f"{labels['sample_id'][row].decode()}: keypoints_cam has a middle finger of"
+            f" {hand_size[row]:.3g} m; mark joints that are not known in keypoints_cam_valid when"
+            " you convert (`tools/misc/data_doctor.py` finds more such hands)"
+        )
 
 
 def _tensor(labels: np.ndarray, name: str) -> Tensor:

@@ -24,10 +24,13 @@ from handvit.structures import HandStatistics
 Report = Callable[[int], Any]
 
 MIN_HANDS = 10
+#: What the bins of ``UvDistanceHead`` cover of log(distance / prior).
+LOG_RANGE = (-0.71, 0.75)
 _ANGLE_BINS = 6284  # a milliradian each
 _TAIL = 0.0005  # of a finger angle, left out at either end
 _MARGIN = 0.05  # of the range of a finger angle, added at either end
 _MIN_RANGE = 0.2  # rad; some angles never change in synthetic hands
+_LOG_LOW, _LOG_HIGH, _LOG_BINS = -4, 3, 1400  # half a per cent each
 
 
 class HandSurvey:
@@ -48,10 +51,10 @@ class HandSurvey:
             -math.pi, math.pi, num_bins=_ANGLE_BINS, num_columns=45
         )
         self.depth = ColumnHistograms(0, 3, num_bins=150)  # metres
-        self.log_scale = ColumnHistograms(-4, 0, num_bins=200)  # log(distance / box prior)
+        # log(distance / box prior), of distances in metres and in hand sizes
+        self.log_scale = ColumnHistograms(_LOG_LOW, _LOG_HIGH, num_bins=_LOG_BINS)
+        self.log_scale_by_hand = ColumnHistograms(_LOG_LOW, _LOG_HIGH, num_bins=_LOG_BINS)
         self._rotation_sum = np.zeros((16, 3, 3))
-        self._prior_and_distance = Moments(2)
-        self._prior_and_distance_by_hand = Moments(2)
 
     def add_posed(self, hands: PosedHands, weight: float) -> None:
         """Add poses and shapes of the same weight each."""
@@ -62,17 +65,16 @@ class HandSurvey:
 
     def add_placed(self, hands: PlacedHands, weight: float) -> None:
         """Add places of the same weight each; by hand size where that is known."""
+        log_scale = np.log(hands.distance / hands.prior)[:, None]
         self.root.add(hands.root_cam, weight)
-        self._prior_and_distance.add(np.stack([hands.prior, hands.distance], axis=1), weight)
         self.depth.add(hands.root_cam[:, 2:], weight)
-        self.log_scale.add(np.log(hands.distance / hands.prior)[:, None], weight)
+        self.log_scale.add(log_scale, weight)
 
         is_sized = ~np.isnan(hands.hand_size)
         size = hands.hand_size[is_sized, None]
-        prior, distance = hands.prior[is_sized], hands.distance[is_sized] / size[:, 0]
         self.hand_size.add(size, weight)
         self.root_by_hand.add(hands.root_cam[is_sized] / size, weight)
-        self._prior_and_distance_by_hand.add(np.stack([prior, distance], axis=1), weight)
+        self.log_scale_by_hand.add(log_scale[is_sized] - np.log(size), weight)
 
     def statistics(self) -> HandStatistics:
         """Return what was found.
@@ -95,8 +97,8 @@ class HandSurvey:
             root_covariance=self.root.covariance,
             root_by_hand_mean=self.root_by_hand.mean,
             root_by_hand_covariance=self.root_by_hand.covariance,
-            prior_scale=_slope(self._prior_and_distance),
-            prior_scale_by_hand=_slope(self._prior_and_distance_by_hand),
+            prior_scale=_median_scale(self.log_scale),
+            prior_scale_by_hand=_median_scale(self.log_scale_by_hand),
         )
 
     def _check_numbers(self) -> None:
@@ -132,12 +134,12 @@ def survey_hands(
     Args:
         weights: how often each data set is drawn from, in any scale, as in ``MixtureDataset``;
             ``None`` if every hand counts the same.
-        num_hands: of each data set read so many at most, evenly spaced.
+        num_hands: of each data set read so many at most, spread over it.
         report: called with numbers of samples read.
 
     Raises:
-        ValueError: weights that are none, or data sets that have no pose or not the same hand
-            model.
+        ValueError: weights that are none, data sets that have no pose or not the same hand model,
+            or a hand without a size.
         ShardError: labels are not readable.
     """
     survey = HandSurvey(_common_hand_model(readers))
@@ -151,6 +153,12 @@ def survey_hands(
             survey.add_placed(placed_hands(labels), weight / len(rows))
             report(len(labels))
     return survey
+
+
+def share_out_of_range(log_scale: ColumnHistograms) -> float:
+    """Return the share of hands whose log(distance / prior) lies outside ``LOG_RANGE``."""
+    low, high = LOG_RANGE + log_scale.quantile(0.5)
+    return log_scale.share_outside(low, high).item()
 
 
 def _common_hand_model(readers: Sequence[ShardReader]) -> str:
@@ -186,7 +194,9 @@ def _mean_rotation(matrix: np.ndarray) -> np.ndarray:
     return matrix_to_axis_angle(torch.from_numpy(left @ right)).numpy()
 
 
-def _slope(moments: Moments) -> float:
-    """Fit k in ``y = k x`` by least squares to pairs (x, y)."""
-    second = moments.second_moment
-    return float(second[0, 1] / second[0, 0])
+def _median_scale(log_scale: ColumnHistograms) -> float:
+    """Return the median of distance / prior, which heads correct by a factor.
+
+    A least-squares fit would follow boxes of a few pixels, whose priors are huge.
+    """
+    return math.exp(log_scale.quantile(0.5).item())

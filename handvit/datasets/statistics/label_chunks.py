@@ -11,13 +11,19 @@ from handvit.datasets.shards.shard_reader import ShardReader
 
 #: Rows in a chunk: some 15 MB.
 CHUNK_SIZE = 8192
+_SEED = 0
 
 
 def spaced_rows(num_rows: int, num_wanted: int | None) -> np.ndarray:
-    """Spread rows evenly over a data set, (min(num_rows, num_wanted),) increasing."""
+    """Spread rows over a data set, (min(num_rows, num_wanted),) increasing, always the same.
+
+    One at random of each of equal parts: at equal steps, all would be of one side or camera where
+    those take turns.
+    """
     if num_wanted is None or num_wanted >= num_rows:
         return np.arange(num_rows)
-    return np.arange(num_wanted) * num_rows // num_wanted
+    starts = np.arange(num_wanted + 1) * num_rows // num_wanted
+    return np.random.default_rng(_SEED).integers(starts[:-1], starts[1:])
 
 
 def label_chunks(reader: ShardReader, rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -43,8 +43,3 @@ class Moments:
     def std(self) -> np.ndarray:
         """Standard deviation of each number, (D,)."""
         return np.sqrt(self.covariance.diagonal())
-
-    @property
-    def second_moment(self) -> np.ndarray:
-        """Mean outer product of the vectors, (D, D)."""
-        return self.covariance + np.outer(self.mean, self.mean)

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from handvit.datasets.statistics.column_histograms import ColumnHistograms
-from handvit.datasets.statistics.hand_survey import HandSurvey
+from handvit.datasets.statistics.hand_survey import LOG_RANGE, HandSurvey, share_out_of_range
 from handvit.visualization.plots import encode_png
 
 _DPI = 110
@@ -29,8 +29,10 @@ def plot_survey(survey: HandSurvey) -> bytes:
     _plot_shares(depth, survey.depth, shift=0.0)
     depth.set(title="depth of the wrist", xlabel="m")
     _plot_shares(prior, survey.log_scale, shift=float(np.log(statistics.prior_scale)))
-    prior.set(title="distance / box prior", xlabel="log")
-    prior.axvline(0, color="black", linewidth=0.8)
+    outside = share_out_of_range(survey.log_scale)
+    prior.set(title=f"distance / prior: {outside:.1%} out of UvDistanceHead's range", xlabel="log")
+    for place in (LOG_RANGE[0], 0, LOG_RANGE[1]):
+        prior.axvline(place, color="black", linewidth=0.8)
     _plot_limits(rows["limits"], statistics.pose_low, statistics.pose_high, survey.pose.mean[3:])
     return encode_png(figure)
 

@@ -94,4 +94,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "swinv2-small-patch4-window8-256": _swinv2(96, 18, 8),
     "swinv2-base-patch4-window12to16-192to256-22kto1k-ft": _swinv2(128, 18, 16, **_FROM_192),
     "swinv2-large-patch4-window12to16-192to256-22kto1k-ft": _swinv2(192, 18, 16, **_FROM_192),
+    # ConvNeXt V2 (Woo et al. 2023), table 8: the sizes are transformers' defaults.
+    "convnextv2-tiny-22k-224": dict(model_type="convnextv2"),
+    # MobileViT (Mehta and Rastegari 2022), size S: transformers' defaults too.
+    "mobilevit-small": dict(model_type="mobilevit"),
 }

@@ -1,6 +1,7 @@
 """Know how the families of Hugging Face models are built: whose they are, and their blocks."""
 
 import re
+from importlib.metadata import version
 from typing import NamedTuple
 
 from torch import nn
@@ -11,6 +12,7 @@ class Family(NamedTuple):
 
     backbone: str  # the class that makes tokens of it
     blocks: str  # pattern of the names of its residual blocks
+    is_bgr: bool = False  # its checkpoints were trained with blue as the first channel
 
 
 _LAYERS = r"(?:\w+\.)?layers?\.\d+"
@@ -29,7 +31,11 @@ FAMILIES = {
     "convnext": Family("HFConvNet", _STAGES),
     "convnextv2": Family("HFConvNet", _STAGES),
     # Two stages of inverted residuals, then three blocks that hold a transformer each.
-    "mobilevit": Family("HFConvNet", r"encoder\.layer\.[01]\.layer\.\d+|encoder\.layer\.[2-4]"),
+    "mobilevit": Family(
+        "HFConvNet",
+        r"encoder\.layer\.[01]\.layer\.\d+|encoder\.layer\.[2-4]",
+        is_bgr=True,
+    ),
 }
 
 
@@ -50,9 +56,20 @@ def check_family(model: nn.Module, backbone: type[nn.Module]) -> None:
 
 
 def find_blocks(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the residual blocks by name, from the input to the output, stages flattened."""
-    pattern = re.compile(FAMILIES[model.config.model_type].blocks)
-    return {name: module for name, module in model.named_modules() if pattern.fullmatch(name)}
+    """Return the residual blocks by name, from the input to the output, stages flattened.
+
+    Raises:
+        ValueError: there are none, as when a version of transformers names its modules otherwise.
+    """
+    model_type = model.config.model_type
+    pattern = re.compile(FAMILIES[model_type].blocks)
+    blocks = {name: module for name, module in model.named_modules() if pattern.fullmatch(name)}
+    if not blocks:
+        raise ValueError(
+            f"backbone: found no blocks {pattern.pattern!r} in {model_type!r} of transformers"
+            f" {version('transformers')}; install a version that requirements/runtime.txt allows"
+        )
+    return blocks
 
 
 def number_layers(backbone: nn.Module) -> dict[str, int]:

@@ -18,9 +18,9 @@ from handvit.structures import HandTokens
 class HFViT(nn.Module):
     """DINOv2 (with or without registers), DINOv3 or a plain ViT.
 
-    Register tokens are dropped; the CLS token becomes the prefix. Crops of any size fit:
-    positions are interpolated. DINOv3's random scaling of rotary positions, which its pre-training
-    used, is off: a token must know its place.
+    Register tokens are dropped; the CLS token becomes the prefix. Crops may have any side that
+    is a multiple of the patch size: positions are interpolated. DINOv3's random scaling of rotary
+    positions, which its pre-training used, is off: a token must know its place.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from handvit.geometry.rotation import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
     matrix_to_rotation_6d,
+    mirror_rotation,
     rotation_6d_to_matrix,
 )
 from handvit.models.losses.functional import masked_mean
@@ -32,13 +33,16 @@ class BetaPose(NamedTuple):
     """Hold rotations, and how sure the head is of each finger angle.
 
     A finger angle is ``low + (high - low) y`` with y ~ Beta(alpha, beta), in the parametrisation
-    by mean and precision of Ferrari and Cribari-Neto (2004, eq. 4).
+    by mean and precision of Ferrari and Cribari-Neto (2004, eq. 4). The answer carries its limits,
+    which are mirrored with a left hand.
     """
 
     rotations: Tensor  # (..., 16, 3, 3) wrist first; fingers at the mean angles
     mean: Tensor  # (..., 15, 3) of y, in (0, 1)
     concentration: Tensor  # (..., 15, 3) the paper's precision phi
     angle_std: Tensor  # (..., 15, 3) rad
+    low: Tensor  # (..., 15, 3) rad
+    high: Tensor  # (..., 15, 3) rad
 
     @property
     def alpha(self) -> Tensor:
@@ -49,6 +53,36 @@ class BetaPose(NamedTuple):
     def beta(self) -> Tensor:
         """Second shape parameter, (..., 15, 3)."""
         return (1 - self.mean) * self.concentration
+
+    def interval(self, level: float) -> tuple[Tensor, Tensor]:
+        """Return the angles between which the central part of each distribution lies.
+
+        Args:
+            level: how much of the distribution is between, such as 0.9.
+
+        Returns:
+            Lower and upper end, (..., 15, 3) rad each, without gradients.
+        """
+        alpha, beta = (x.detach().cpu().double().numpy() for x in (self.alpha, self.beta))
+        tail = (1 - level) / 2
+        span = self.high - self.low
+        lower, upper = (
+            self.low + span * torch.as_tensor(betaincinv(alpha, beta, part)).to(span)
+            for part in (tail, 1 - tail)
+        )
+        return lower, upper
+
+    def mirrored(self) -> "BetaPose":
+        """Give the mirror-image hand's answer: an axis-angle (x, y, z) becomes (x, -y, -z)."""
+        turned = torch.tensor([False, True, True], device=self.mean.device)
+        return BetaPose(
+            mirror_rotation(self.rotations),
+            torch.where(turned, 1 - self.mean, self.mean),
+            self.concentration,
+            self.angle_std,
+            torch.where(turned, -self.high, self.low),
+            torch.where(turned, -self.low, self.high),
+        )
 
 
 @MODELS.register_module()
@@ -109,7 +143,12 @@ class BetaPoseHead(nn.Module):
         fingers = axis_angle_to_matrix(self.low + span * mean)  # (..., 15, 3, 3)
         variance = mean * (1 - mean) / (concentration + 1)  # of y
         return BetaPose(
-            torch.cat([orient, fingers], -3), mean, concentration, span * variance.sqrt()
+            torch.cat([orient, fingers], -3),
+            mean,
+            concentration,
+            span * variance.sqrt(),
+            self.low.expand_as(mean),
+            self.high.expand_as(mean),
         )
 
     def loss(self, pose: BetaPose, crops: HandCrops) -> dict[str, Tensor]:
@@ -120,25 +159,6 @@ class BetaPoseHead(nn.Module):
         log_density = Beta(pose.alpha, pose.beta, validate_args=False).log_prob(y)
         nll = masked_mean(-log_density.mean((-2, -1)), labels.mano_valid)
         return {"loss_hand_pose_nll": self.nll_weight * nll}
-
-    def interval(self, pose: BetaPose, level: float) -> tuple[Tensor, Tensor]:
-        """Return the angles between which the central part of each distribution lies.
-
-        Args:
-            pose: what the head said, (...).
-            level: how much of the distribution is between, such as 0.9.
-
-        Returns:
-            Lower and upper end, (..., 15, 3) rad each, without gradients.
-        """
-        alpha, beta = (x.detach().cpu().double().numpy() for x in (pose.alpha, pose.beta))
-        tail = (1 - level) / 2
-        span = self.high - self.low
-        lower, upper = (
-            self.low + span * torch.as_tensor(betaincinv(alpha, beta, part)).to(span)
-            for part in (tail, 1 - tail)
-        )
-        return lower, upper
 
 
 def _between(low: float, high: float, x: Tensor) -> Tensor:

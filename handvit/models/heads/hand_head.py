@@ -34,7 +34,8 @@ class HandHead(nn.Module):
             dim: token width, given by the estimator.
             decoder: tokens to one token (..., width).
             pose_head: token to rotations (..., 16, 3, 3), or to a named tuple that has them as
-                ``rotations``; then it has a ``loss`` too.
+                ``rotations`` and turns to the other side by ``mirrored()``; then the head has a
+                ``loss`` too.
             translation_head: token, crops and the posed hand to the wrist's place, with a loss.
             statistics: of the training data (a file, or its content): the untrained head then
                 says the mean pose and shape instead of a flat hand of average shape.
@@ -73,9 +74,21 @@ class HandHead(nn.Module):
         terms = self.translation_head.loss(prediction.root, crops)
         if isinstance(prediction.pose, Tensor):
             return terms
-        return {**terms, **self.pose_head.loss(prediction.pose, crops)}
+        return join_terms(self.pose_head.loss(prediction.pose, crops), terms)
 
     def _start_at(self, statistics: HandStatistics) -> None:
         self.pose_head.start_at(statistics)
         with torch.no_grad():
             self.shape_head.bias.copy_(torch.from_numpy(statistics.betas_mean))
+
+
+def join_terms(terms: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return loss terms together with a head's own.
+
+    Raises:
+        ValueError: they share a name, so that one would silently replace the other.
+    """
+    names = sorted(terms.keys() & own.keys())
+    if names:
+        raise ValueError(f"losses: {names} are names of the head's own terms; rename them")
+    return {**terms, **own}

@@ -1,10 +1,11 @@
 """Choose what lengths are measured in: metres, or sizes of the hand that is seen."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from handvit.registry import MODELS
-from handvit.structures import HandStatistics
+from handvit.structures import HandLabels, HandStatistics
 from handvit.structures.hand_size import middle_finger_length, middle_finger_valid
 
 
@@ -23,6 +24,10 @@ class MetreUnit(nn.Module):
     def root_range(self, statistics: HandStatistics) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the wrist's place in this unit, (3,) each."""
         return _range(statistics.root_mean, statistics.root_covariance)
+
+    def prior_scale(self, statistics: HandStatistics) -> float:
+        """Return the size of a hand as its box shows it, in this unit."""
+        return statistics.prior_scale
 
 
 @MODELS.register_module()
@@ -45,7 +50,27 @@ class HandSizeUnit(nn.Module):
         """Return mean and standard deviation of the wrist's place in this unit, (3,) each."""
         return _range(statistics.root_by_hand_mean, statistics.root_by_hand_covariance)
 
+    def prior_scale(self, statistics: HandStatistics) -> float:
+        """Return the size of a hand as its box shows it, in this unit."""
+        return statistics.prior_scale_by_hand
 
-def _range(mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
+
+def length_of_unit(
+    unit: nn.Module, keypoints_rel: Tensor, labels: HandLabels, *, training: bool
+) -> Tensor:
+    """Return the length of one unit for placing predicted hands, (B, T) metres, a constant.
+
+    That of the predicted hand; in training that of the labelled one, where it is known, so that
+    the place is learned in the unit of its targets. A distance that is wrong must not be mended by
+    fingers of another length, hence no gradient.
+    """
+    length = unit(keypoints_rel).detach()
+    if not training:
+        return length
+    known = unit.valid(labels.keypoints_cam_valid)
+    return torch.where(known, unit(labels.keypoints_cam), length)
+
+
+def _range(mean: np.ndarray, covariance: np.ndarray) -> tuple[Tensor, Tensor]:
     variance = torch.as_tensor(covariance, dtype=torch.float32).diagonal()
     return torch.as_tensor(mean, dtype=torch.float32), variance.clamp_min(1e-8).sqrt()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from handvit.models.heads.length_unit import length_of_unit
 from handvit.models.heads.root_target import root_in_deviations
 from handvit.models.layers import LineHeatmap, heatmap_std, soft_argmax
 from handvit.registry import MODELS
@@ -65,7 +66,7 @@ class SoftArgmax3DHead(nn.Module):
         logits = [heatmap(token) for heatmap in self.heatmaps]
         pairs = [(axis, heatmap.cells) for axis, heatmap in zip(logits, self.heatmaps, strict=True)]
         place = torch.cat([soft_argmax(*pair) for pair in pairs], -1)  # (B, T, 3) deviations
-        unit = self.unit(keypoints_rel)  # (B, T) metres
+        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
         return SoftArgmax3D(
             (self.mean + self.std * place) * unit[..., None],
             heatmap_std(*pairs[2])[..., 0] * self.std[2] * unit,

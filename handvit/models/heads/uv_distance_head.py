@@ -1,15 +1,18 @@
 """Place the wrist: its pixel by a heatmap, its distance by bins around a prior."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from handvit.geometry.box_prior import box_prior
 from handvit.geometry.camera import unit_rays
+from handvit.models.heads.length_unit import length_of_unit
 from handvit.models.layers import Bins, MultiBin, PlaneHeatmap, soft_argmax
 from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
-from handvit.structures import HandCrops, HandLabels
+from handvit.structures import HandCrops, HandLabels, HandStatistics
 from handvit.structures.skeleton import WRIST
 
 _SPAN = (-0.25, 1.25)  # of the heatmap, in crop sides: a wrist may lie outside the crop
@@ -41,7 +44,8 @@ class UvDistanceHead(nn.Module):
         heatmap_loss: dict[str, Any],
         bin_loss: dict[str, Any],
         unit: dict[str, Any] | None = None,
-        prior_scale: float = 0.121,
+        statistics: str | Path | dict[str, Any] | None = None,
+        prior_scale: float | None = None,
         cells_per_side: int = 32,
         num_bins: int = 8,
     ) -> None:
@@ -51,14 +55,26 @@ class UvDistanceHead(nn.Module):
             dim: token width.
             heatmap_loss: a ``HeatmapCELoss`` in crop sides.
             bin_loss: a ``MultiBinLoss`` of log distance.
-            unit: of ``prior_scale``: a ``MetreUnit`` (when omitted) or ``HandSizeUnit``.
-            prior_scale: k of the prior: the size of a hand as its box shows it.
+            unit: of the prior: a ``MetreUnit`` (when omitted) or ``HandSizeUnit``.
+            statistics: of the training data (a file, or its content); they tell k of the prior, the
+                size of a hand as its box shows it.
+            prior_scale: k itself, in units, when there are no statistics.
             cells_per_side: of the heatmap.
             num_bins: over log(distance / prior) in [-0.71, 0.75].
+
+        Raises:
+            ValueError: not exactly one of ``statistics`` and ``prior_scale`` is given.
         """
         super().__init__()
-        self.prior_scale = prior_scale
+        if (statistics is None) == (prior_scale is None):
+            raise ValueError(
+                "UvDistanceHead: give either statistics='FILE' or prior_scale, in metres (0.12 for"
+                " MANO's average hand) or in hand sizes"
+            )
         self.unit = MODELS.build(unit or dict(type="MetreUnit"))
+        if statistics is not None:
+            prior_scale = self.unit.prior_scale(HandStatistics.load(statistics))
+        self.register_buffer("prior_scale", torch.tensor(float(prior_scale)))
         low, high = _SPAN
         self.heatmap = PlaneHeatmap(dim, low=low, high=high, cells_per_side=cells_per_side)
         low, high = _LOG_RANGE
@@ -72,7 +88,8 @@ class UvDistanceHead(nn.Module):
         uv = soft_argmax(uv_logits, self.heatmap.cells)  # (B, T, 2) crop sides
         root_crop = uv * crops.crop.shape[-1] - 0.5  # (B, T, 2) px
         ray = unit_rays(root_crop[..., None, :], crops.focal_crop, crops.princpt_crop)[..., 0, :]
-        prior = prior_distance(crops.labels, self.prior_scale) * self.unit(keypoints_rel)
+        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
+        prior = prior_distance(crops.labels, self.prior_scale) * unit
         distance = prior * log_ratio.mean.exp()  # (B, T)
         return UvDistance(
             root_cam=distance[..., None] * ray,
@@ -98,14 +115,10 @@ class UvDistanceHead(nn.Module):
         wanted = (distance / prior.clamp_min(1e-6)).log()  # (B, T)
         known = root_valid(labels) & self.unit.valid(labels.keypoints_cam_valid)
         index = self.bins.index(wanted)
-        bins, residual = self.bin_loss(root.log_ratio, index, wanted, known)
-        return {
-            "loss_root_heatmap": heatmap,
-            "loss_root_bin": bins,
-            "loss_root_residual": residual,
-        }
+        terms = self.bin_loss(root.log_ratio, index, wanted, known)
+        return {"loss_root_heatmap": heatmap, **terms}
 
 
-def prior_distance(labels: HandLabels, scale: float) -> Tensor:
+def prior_distance(labels: HandLabels, scale: float | Tensor) -> Tensor:
     """Guess the wrist's distance from the hand's box, (B, T), in the unit of ``scale``."""
     return scale * box_prior(labels.bbox_xyxy, labels.focal, labels.princpt).norm(dim=-1)

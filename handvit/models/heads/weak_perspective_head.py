@@ -33,8 +33,8 @@ class WeakPerspectiveHead(nn.Module):
 
     The camera of HMR (Kanazawa et al. 2018, sec. 3.2) as HaMeR (Pavlakos et al. 2024) lifts it:
     depth ``2 f / (S s)`` for a crop S px wide, along the ray through the crop's centre. Trained by
-    its own projections, so absolute labels teach it nothing; here the scale is positive and
-    bounded by an exponential, and the depth's uncertainty is learned beside it.
+    its own projections (a ``ReprojectionLoss`` beside it would say the same twice); here the scale
+    is positive and bounded by an exponential, and the depth's uncertainty is learned beside it.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class WeakPerspectiveHead(nn.Module):
             dim: token width.
             focal: ``TrueFocal`` or ``FixedFocal``.
             keypoint_weight: of the projected keypoints, per pixel of the crop.
-            depth_weight: of the depth's likelihood, per nat; trains the uncertainty only.
+            depth_weight: of the depth's likelihood, per nat; it trains the layer of the
+                uncertainty and nothing before it.
         """
         super().__init__()
         self.focal = MODELS.build(focal)
@@ -63,7 +64,8 @@ class WeakPerspectiveHead(nn.Module):
 
     def forward(self, token: Tensor, crops: HandCrops, keypoints_rel: Tensor) -> WeakPerspective:
         """Place the wrist of each crop; token (B, T, D), keypoints_rel (B, T, 21, 3) metres."""
-        raw_scale, shift, raw_std = self.linear(token).split([1, 2, 1], -1)  # (B, T, ...)
+        raw_scale, shift = self.linear(token)[..., :3].split([1, 2], -1)  # (B, T, ...)
+        raw_std = self.linear(token.detach())[..., 3:]  # it watches: only its own row learns
         log_scale, log_std = (_LOG_REACH * (x / _LOG_REACH).tanh() for x in (raw_scale, raw_std))
         focal, size = self.focal(crops), crops.crop.shape[-1]
         scale = _START * log_scale.exp()  # (B, T, 1) half crops a metre
@@ -83,8 +85,8 @@ class WeakPerspectiveHead(nn.Module):
     def loss(self, root: WeakPerspective, crops: HandCrops) -> dict[str, Tensor]:
         """Return the projection's L1 and the depth's negative log-likelihood.
 
-        The likelihood is a Laplace distribution's around the predicted depth, which gets no
-        gradient from it; only where the camera is real.
+        The likelihood is a Laplace distribution's around the predicted depth; neither that depth
+        nor the token gets a gradient from it. Only where the camera is real.
         """
         labels = crops.labels
         error = point_l1(root.keypoints_crop, crops.keypoints_crop)  # (B, T, 21)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from handvit.models.heads.length_unit import length_of_unit
 from handvit.models.heads.root_target import root_in_deviations
 from handvit.models.layers import Bins, LineHeatmap, MultiBin, soft_argmax
 from handvit.registry import MODELS
@@ -73,7 +74,7 @@ class XyDepthHead(nn.Module):
         x = soft_argmax(x_logits, self.x_heatmap.cells)
         y = soft_argmax(y_logits, self.y_heatmap.cells)
         place = torch.cat([x, y, depth.mean[..., None]], -1)  # (B, T, 3) deviations
-        unit = self.unit(keypoints_rel)  # (B, T) metres
+        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
         return XyDepth(
             root_cam=(self.mean + self.std * place) * unit[..., None],
             depth_std=depth.std * self.std[2] * unit,
@@ -88,9 +89,5 @@ class XyDepthHead(nn.Module):
         xy, z = place[..., :2].clamp(-_REACH, _REACH), place[..., 2]
         heatmap_x = self.heatmap_loss(root.x_logits, self.x_heatmap.cells, xy[..., :1], valid)
         heatmap_y = self.heatmap_loss(root.y_logits, self.y_heatmap.cells, xy[..., 1:], valid)
-        bins, residual = self.bin_loss(root.depth, self.bins.index(z), z, valid)
-        return {
-            "loss_root_heatmap": heatmap_x + heatmap_y,
-            "loss_root_bin": bins,
-            "loss_root_residual": residual,
-        }
+        terms = self.bin_loss(root.depth, self.bins.index(z), z, valid)
+        return {"loss_root_heatmap": heatmap_x + heatmap_y, **terms}

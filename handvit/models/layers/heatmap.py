@@ -10,12 +10,17 @@ class LineHeatmap(nn.Module):
     cells: Tensor  # (K, 1) what the middle of each cell stands for
 
     def __init__(self, dim: int, *, low: float, high: float, num_cells: int) -> None:
-        """Set up equal cells over [low, high], any unit."""
+        """Set up equal cells over [low, high], any unit.
+
+        Raises:
+            ValueError: the interval or the number of cells is empty.
+        """
         super().__init__()
+        cells = cell_centers(low, high, num_cells)[:, None]
         self.to_logits = nn.Linear(dim, num_cells)
         nn.init.normal_(self.to_logits.weight, std=1e-3)
         nn.init.zeros_(self.to_logits.bias)
-        self.register_buffer("cells", cell_centers(low, high, num_cells)[:, None], persistent=False)
+        self.register_buffer("cells", cells, persistent=False)
 
     def forward(self, token: Tensor) -> Tensor:
         """Return logits (..., K) of a token (..., D)."""
@@ -28,10 +33,14 @@ class PlaneHeatmap(nn.Module):
     cells: Tensor  # (K, 2) middles (u, v), row by row
 
     def __init__(self, dim: int, *, low: float, high: float, cells_per_side: int) -> None:
-        """Set up equal cells over [low, high]^2, any unit."""
+        """Set up equal cells over [low, high]^2, any unit.
+
+        Raises:
+            ValueError: the interval or the number of cells is empty.
+        """
         super().__init__()
-        self.to_logits = nn.Linear(dim, cells_per_side * cells_per_side)
         line = cell_centers(low, high, cells_per_side)
+        self.to_logits = nn.Linear(dim, cells_per_side * cells_per_side)
         v, u = torch.meshgrid(line, line, indexing="ij")
         self.register_buffer("cells", torch.stack([u, v], -1).flatten(0, 1), persistent=False)
 
@@ -54,5 +63,11 @@ def heatmap_std(logits: Tensor, cells: Tensor) -> Tensor:
 
 
 def cell_centers(low: float, high: float, num_cells: int) -> Tensor:
-    """Return the middles of equal cells that fill [low, high], (num_cells,)."""
+    """Return the middles of equal cells that fill [low, high], (num_cells,).
+
+    Raises:
+        ValueError: the interval or the number of cells is empty.
+    """
+    if num_cells < 1 or low >= high:
+        raise ValueError(f"heatmap: {num_cells} cells over [{low}, {high}] are none")
     return low + (torch.arange(num_cells) + 0.5) / num_cells * (high - low)

@@ -16,8 +16,13 @@ class HeatmapCELoss(nn.Module):
         Args:
             weight: per nat.
             std: of the blob, in the unit of the heatmap's cells.
+
+        Raises:
+            ValueError: ``std`` is not positive.
         """
         super().__init__()
+        if std <= 0:
+            raise ValueError(f"HeatmapCELoss: std={std} must be positive, in the cells' unit")
         self.weight = weight
         self.std = std
 

@@ -1,4 +1,6 @@
-"""Ask for the right bin, and for the right value inside it."""
+"""Ask for the right bin, the right value inside it, and an honest spread."""
+
+import math
 
 from torch import Tensor, nn
 
@@ -9,23 +11,30 @@ from handvit.registry import MODELS
 
 @MODELS.register_module()
 class MultiBinLoss(nn.Module):
-    """Cross-entropy of the bin, and L1 of the right bin's value; for heads that predict bins."""
+    """Cross-entropy of the bin, L1 of the right bin's value, likelihood of its spread.
 
-    def __init__(self, *, bin_weight: float, residual_weight: float) -> None:
+    For heads that predict bins. The spread's term is the negative log-likelihood of a Laplace
+    distribution around the right bin's value, which gets no gradient from it.
+    """
+
+    def __init__(
+        self, *, bin_weight: float, residual_weight: float, spread_weight: float = 0.01
+    ) -> None:
         """Set the weights.
 
         Args:
-            bin_weight: per nat.
+            bin_weight: per nat; likewise ``spread_weight``.
             residual_weight: per unit of the value.
         """
         super().__init__()
         self.bin_weight = bin_weight
         self.residual_weight = residual_weight
+        self.spread_weight = spread_weight
 
     def forward(
         self, bins: Bins, index: Tensor, wanted: Tensor, valid: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return both weighted scalars.
+    ) -> dict[str, Tensor]:
+        """Return weighted scalars, named for a wrist.
 
         Args:
             bins: (..., bins).
@@ -36,7 +45,10 @@ class MultiBinLoss(nn.Module):
         index = index[..., None]
         cross_entropy = -bins.logits.log_softmax(-1).gather(-1, index)[..., 0]
         residual = (bins.values.gather(-1, index)[..., 0] - wanted).abs()
-        return (
-            self.bin_weight * masked_mean(cross_entropy, valid),
-            self.residual_weight * masked_mean(residual, valid),
-        )
+        scale = bins.spreads.gather(-1, index)[..., 0] / math.sqrt(2)
+        likelihood = residual.detach() / scale + (2 * scale).log()
+        return {
+            "loss_root_bin": self.bin_weight * masked_mean(cross_entropy, valid),
+            "loss_root_residual": self.residual_weight * masked_mean(residual, valid),
+            "loss_root_spread": self.spread_weight * masked_mean(likelihood, valid),
+        }

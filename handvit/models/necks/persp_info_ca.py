@@ -35,9 +35,11 @@ class PerspInfoCrossAttention(nn.Module):
 
     def forward(self, tokens: HandTokens, crops: HandCrops) -> HandTokens:
         """Return tokens (B, T, P + N, D) that know their camera."""
-        # Neighbouring cameras differ by less than bfloat16 can tell.
+        dtype = self.norm.weight.dtype
+        # In bfloat16 rays, keys and values of neighbouring cameras would differ by less than the
+        # rounding. Later layers round again, but the tokens as a whole.
         with torch.autocast(crops.crop.device.type, enabled=False):
-            rays = self.embed(ray_features(crops).to(self.embed[0].weight.dtype))  # (B, T, 64, D)
-        query = self.norm(tokens.patches)  # (B, T, N, D)
-        seen = self.attention(query.flatten(0, 1), rays.flatten(0, 1)).view_as(query)
-        return tokens._replace(patches=tokens.patches + seen)
+            rays = self.embed(ray_features(crops).to(dtype))  # (B, T, 64, D)
+            query = self.norm(tokens.patches.to(dtype))  # (B, T, N, D)
+            seen = self.attention(query.flatten(0, 1), rays.flatten(0, 1)).view_as(query)
+        return tokens._replace(patches=(tokens.patches + seen).to(tokens.patches.dtype))

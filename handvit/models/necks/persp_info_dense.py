@@ -11,8 +11,9 @@ from handvit.structures import HandCrops, HandTokens
 class RayCode(nn.Module):
     """Turn the rays of a crop into one vector of the tokens' width; untrained, into zeros.
 
-    Runs in the parameters' dtype whatever autocast says: neighbouring cameras differ by less than
-    bfloat16 can tell.
+    Runs in the parameters' dtype whatever autocast says: in bfloat16 the rays of neighbouring
+    cameras would differ by less than the rounding. Later layers round again, but the tokens as a
+    whole.
     """
 
     def __init__(self, dim: int) -> None:

@@ -52,6 +52,8 @@ class TemporalEncoder(nn.Module):
                 f"temporal: num_heads={num_heads} does not divide the token width {dim}"
                 " into even parts"
             )
+        if num_layers < 1:
+            raise ValueError(f"temporal: num_layers={num_layers} must be 1 or more")
         if max_frames < 2:
             raise ValueError(f"temporal: max_frames={max_frames} must be 2 or more to look back")
         self.max_frames = max_frames
@@ -76,9 +78,13 @@ class TemporalEncoder(nn.Module):
         time = _rotary_time(frame_time, len(x))  # (B*N, T)
         mask = causal_mask(frame_valid, self.max_frames)
         mask = mask.repeat_interleave(len(x) // len(mask), 0)  # (B*N, T, T)
-        for block in self.blocks:
+        *early, last = self.blocks
+        for block in early:
             x, _ = block(x, None, (time, time), mask)
-        return self._improve(tokens.last_frame(), x[:, -1:])
+        # Nobody looks at what the last block makes of the frames before the last one.
+        past = last.context(x[:, :-1])
+        x, _ = last(x[:, -1:], past, (time[:, -1:], time), mask[:, -1:])
+        return self._improve(tokens.last_frame(), x)
 
     def step(
         self, tokens: HandTokens, frame_time: Tensor, cache: TemporalCache | None = None
@@ -142,6 +148,10 @@ class TemporalBlock(nn.Module):
         context = own if past is None else past.followed_by(own)
         x = x + self.attention.attend_in_time(normed, context, times, mask)
         return x + self.mlp(self.mlp_norm(x)), context
+
+    def context(self, x: Tensor) -> KeysValues:
+        """Return what later frames may look at in the frames (B, T, D)."""
+        return self.attention.project(self.attention_norm(x))
 
 
 def causal_mask(frame_valid: Tensor, window: int) -> Tensor:

@@ -24,6 +24,13 @@ def test_counts_by_hand():
     assert histograms.counts.tolist() == [[1.0, 0.5, 0, 0.5], [0.5, 0.5, 0, 1.0]]
 
 
+def test_shares_outside_by_hand():
+    histograms = ColumnHistograms(0, 4, num_bins=4, num_columns=2)
+    histograms.add(np.array([[0.2, 1.1], [1.3, 2.9], [-7.0, 1.2], [3.9, 99.0]]), 0.5)
+    assert histograms.share_outside(1, 3).tolist() == [0.75, 0.25]
+    assert histograms.share_outside(0, 3).tolist() == [0.25, 0.25]
+
+
 def test_an_empty_chunk_changes_nothing():
     histograms = ColumnHistograms(0, 1, num_bins=2)
     histograms.add(np.zeros((0, 1)), 1.0)

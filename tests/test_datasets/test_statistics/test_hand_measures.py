@@ -73,6 +73,18 @@ def test_what_is_not_annotated_is_left_out(make_samples, to_labels):
     assert np.isnan(placed.hand_size).tolist() == [False, True, False, False]
 
 
+@pytest.mark.parametrize("length", [0.0, 0.009])
+def test_a_finger_without_length_is_named_by_its_sample(make_samples, to_labels, length):
+    samples = make_samples(4)
+    keypoints = samples[2].keypoints_cam
+    keypoints[9:13] = keypoints[9] + np.linspace([0, 0, 0], [length, 0, 0], 4)
+    message = rf"^{samples[2].sample_id}: keypoints_cam has a middle finger of {length:.3g} m; mark"
+    with pytest.raises(ValueError, match=message):
+        placed_hands(to_labels(samples))
+    samples[2].keypoints_cam_valid = np.arange(21) != 10
+    assert np.isnan(placed_hands(to_labels(samples)).hand_size).tolist() == [0, 0, 1, 0]
+
+
 def test_none_at_all(make_samples, to_labels):
     sample = make_samples(1)[0]
     sample.mano_valid = sample.camera_valid = False

@@ -5,8 +5,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from handvit.datasets import ShardReader
-from handvit.datasets.statistics import HandSurvey, survey_hands
+from handvit.datasets.statistics import HandSurvey, share_out_of_range, survey_hands
 from handvit.datasets.statistics.hand_measures import PlacedHands, PosedHands
+from handvit.datasets.statistics.hand_survey import LOG_RANGE
+from handvit.datasets.statistics.label_chunks import spaced_rows
+from handvit.models.heads import UvDistanceHead
 from handvit.structures import HandStatistics
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -37,8 +40,8 @@ def reference(samples, weights):
         **first_moments("betas", betas, weights),
         **first_moments("root", roots, weights),
         **first_moments("root_by_hand", by_hand, weights),
-        "prior_scale": slope(priors, np.linalg.norm(roots, axis=1), weights),
-        "prior_scale_by_hand": slope(priors, np.linalg.norm(by_hand, axis=1), weights),
+        "prior_scale": median(np.linalg.norm(roots, axis=1) / priors, weights),
+        "prior_scale_by_hand": median(np.linalg.norm(by_hand, axis=1) / priors, weights),
     }
 
 
@@ -48,14 +51,16 @@ def first_moments(name, values, weights, mean=True):
     return {**means, f"{name}_covariance": covariance}
 
 
-def slope(x, y, weights):
-    root = np.sqrt(weights)
-    return np.linalg.lstsq((root * x)[:, None], root * y)[0][0]
+def median(values, weights):
+    return np.quantile(values, 0.5, weights=weights, method="inverted_cdf")
 
 
 def assert_same(statistics, expected, **tolerance):
     for name, value in expected.items():
-        assert np.allclose(getattr(statistics, name), value, **tolerance), name
+        if name.startswith("prior_scale"):
+            assert getattr(statistics, name) == pytest.approx(value, rel=0.0026), name  # half a bin
+        else:
+            assert np.allclose(getattr(statistics, name), value, **tolerance), name
 
 
 def numbers_of(statistics):
@@ -123,6 +128,41 @@ def test_hands_without_a_size_have_a_place(write_hands, make_samples):
     assert found.root_mean[2] > sized.root_mean[2] + 0.5
 
 
+def test_a_tiny_box_does_not_move_the_prior(write_hands, make_samples):
+    samples = make_samples(30)
+    tiny = make_samples(1, seed=7)[0]
+    tiny.bbox_xyxy = np.array([50.0, 50.0, 51.0, 51.0])
+    clean, survey = of(write_hands(samples, "clean")), survey_hands([write_hands([*samples, tiny])])
+    found = survey.statistics()
+    assert found.prior_scale == pytest.approx(clean.prior_scale, rel=0.03)
+    assert found.prior_scale_by_hand == pytest.approx(clean.prior_scale_by_hand, rel=0.03)
+    assert share_out_of_range(survey.log_scale) == pytest.approx(1 / 31)
+    assert share_out_of_range(survey.log_scale_by_hand) == pytest.approx(1 / 31)
+
+
+def test_priors_and_who_does_not_fit_them_by_hand():
+    """Hands 1.5 m away, whose boxes deviate from the median's by known factors."""
+    log_ratio = np.array([-0.8, -0.6, -0.5, -0.4, 0.0, 0.0, 0.3, 0.4, 0.65, 0.85])
+    distance, size = np.full(10, 1.5), np.linspace(0.08, 0.1, 10)
+    root_cam, prior = distance[:, None] * [0, 0.6, 0.8], distance / np.exp(log_ratio)
+    metres, sizes = HandSurvey("openhand"), HandSurvey("openhand")
+    metres.add_placed(PlacedHands(root_cam, prior / 0.13, size), 1.0)
+    sizes.add_placed(PlacedHands(root_cam, prior / size / 1.6, size), 1.0)
+    assert np.exp(metres.log_scale.quantile(0.5)) == pytest.approx(0.13, rel=0.0026)
+    assert np.exp(sizes.log_scale_by_hand.quantile(0.5)) == pytest.approx(1.6, rel=0.0026)
+    assert share_out_of_range(metres.log_scale) == pytest.approx(0.2)
+    assert share_out_of_range(sizes.log_scale_by_hand) == pytest.approx(0.2)
+
+
+def test_the_range_is_that_of_the_head():
+    losses = dict(
+        heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
+        bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
+    )
+    bins = UvDistanceHead(4, prior_scale=0.13, num_bins=2, **losses).bins
+    assert (bins.low, bins.low + 2 * bins.width) == pytest.approx(LOG_RANGE)
+
+
 def test_limits_hold_nearly_all_angles_with_some_room(write_hands, make_samples):
     samples = make_samples(40)
     for sample in samples:
@@ -155,7 +195,7 @@ def test_few_hands_are_spread_over_the_data_set(write_hands, make_samples):
     samples = make_samples(33)
     counted = []
     statistics = of(write_hands(samples), num_hands=11, report=counted.append)
-    expected = of(write_hands(samples[::3], "third"))
+    expected = of(write_hands([samples[row] for row in spaced_rows(33, 11)], "third"))
     assert_same(statistics, numbers_of(expected), rtol=1e-10)
     assert sum(counted) == 11
 

@@ -7,11 +7,18 @@ from handvit.datasets.statistics.label_chunks import label_chunks, spaced_rows
 
 
 @pytest.mark.parametrize(("num_rows", "num_wanted"), [(10, 3), (10, 9), (1000, 7), (5, 1)])
-def test_rows_are_spaced_evenly(num_rows, num_wanted):
+def test_one_row_is_taken_of_each_equal_part(num_rows, num_wanted):
     rows = spaced_rows(num_rows, num_wanted)
-    assert len(rows) == num_wanted and rows[0] == 0 and rows[-1] < num_rows
-    gaps = np.diff([*rows, num_rows])
-    assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1
+    assert len(rows) == num_wanted
+    parts = np.linspace(0, num_rows, num_wanted + 1).astype(int)
+    assert (parts[:-1] <= rows).all() and (rows < parts[1:]).all()
+    assert np.array_equal(rows, spaced_rows(num_rows, num_wanted))
+
+
+@pytest.mark.parametrize("num_views", [2, 8])  # sides, or cameras
+def test_views_that_take_turns_are_all_drawn_alike(num_views):
+    views = spaced_rows(16000, 1000) % num_views
+    assert np.allclose(np.bincount(views) / 1000, 1 / num_views, atol=0.05)
 
 
 @pytest.mark.parametrize("num_wanted", [None, 6, 7])

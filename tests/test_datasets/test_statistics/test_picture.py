@@ -25,6 +25,8 @@ def test_bars_are_where_the_numbers_are(survey, monkeypatch):
     statistics = survey.statistics()
     assert mean_of(depth) == pytest.approx(statistics.root_mean[2], abs=0.01)  # half a bin
     assert abs(mean_of(prior)) < 0.1  # the prior fits on average
+    assert {-0.71, 0, 0.75} == {line.get_xdata()[0] for line in prior.lines}
+    assert prior.get_title() == "distance / prior: 0.0% out of UvDistanceHead's range"
     tops = [bar.get_y() + bar.get_height() for bar in limits.patches]
     assert np.allclose(tops, statistics.pose_high.T.ravel())  # first x of all joints, then y, z
     assert np.allclose([bar.get_y() for bar in limits.patches], statistics.pose_low.T.ravel())

@@ -29,6 +29,8 @@ PUBLISHED = {
     "swinv2-small-patch4-window8-256": 49.0,
     "swinv2-base-patch4-window12to16-192to256-22kto1k-ft": 86.9,
     "swinv2-large-patch4-window12to16-192to256-22kto1k-ft": 195.2,
+    "convnextv2-tiny-22k-224": 27.9,
+    "mobilevit-small": 4.9,
 }
 BIG = {
     "dinov2-giant": dict(drop_cls=True, fusion=dict(type="LayerFusion", layers=(10, 20, 30, 40))),

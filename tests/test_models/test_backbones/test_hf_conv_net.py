@@ -1,5 +1,6 @@
 import pytest
 import torch
+from transformers import MobileViTImageProcessor
 
 from handvit.models.backbones import HFConvNet
 from handvit.models.layers import sincos_position_encoding
@@ -11,6 +12,7 @@ STRIDES = {"resnet": 8, "convnext": 32, "convnextv2": 32, "mobilevit": 32}
 @pytest.mark.parametrize("model_type", STRIDES)
 def test_tokens_of_every_family(model_type, build):
     backbone = build(model_type)
+    assert backbone.stride == STRIDES[model_type]
     tokens = backbone(torch.randn(2, 3, 128, 64))
     rows, columns = 128 // STRIDES[model_type], 64 // STRIDES[model_type]
     assert backbone.dim == 16
@@ -19,12 +21,36 @@ def test_tokens_of_every_family(model_type, build):
     assert tokens.patches.shape == tokens.all.shape == (2, rows * columns, 16)
 
 
+def as_the_model_sees(crop: torch.Tensor, model_type: str) -> torch.Tensor:
+    """MobileViT's checkpoints were trained with BGR."""
+    return crop[:, [2, 1, 0]] if model_type == "mobilevit" else crop
+
+
+@pytest.mark.parametrize("model_type", STRIDES)
+def test_only_mobilevit_sees_the_channels_flipped(model_type, build):
+    """As transformers hands them over to it."""
+    backbone, seen = build(model_type), []
+    backbone.model.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    crop = torch.randn(1, 3, 64, 64)
+    backbone(crop)
+    assert MobileViTImageProcessor().do_flip_channel_order
+    assert torch.equal(seen[0], as_the_model_sees(crop, model_type))
+
+
+@pytest.mark.parametrize("model_type", STRIDES)
+def test_pixels_are_neither_dropped_nor_padded(model_type, build):
+    backbone = build(model_type)
+    side = 256 - STRIDES[model_type]
+    with pytest.raises(ValueError, match=f"crop_size 255x255 .* set crop_size={side}"):
+        backbone(torch.zeros(1, 3, 255, 255))
+
+
 @pytest.mark.parametrize("model_type", STRIDES)
 def test_cells_come_in_raster_order_with_their_place(model_type, build):
     backbone = build(model_type).eval()
     crop = torch.randn(1, 3, 128, 96)
     tokens = backbone(crop)
-    feature_map = backbone.model(crop).last_hidden_state
+    feature_map = backbone.model(as_the_model_sees(crop, model_type)).last_hidden_state
     rows, columns = tokens.grid
     code = sincos_position_encoding(tokens.grid, 16)
     wanted = feature_map[0, :, rows - 2, 1] + code[(rows - 2) * columns + 1]

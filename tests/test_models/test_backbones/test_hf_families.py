@@ -1,5 +1,8 @@
+import re
+
 import pytest
 import torch
+import transformers
 
 from handvit.models.backbones import HFConvNet, HFSwin, HFViT, HFViTMAE
 from handvit.models.backbones.hf_families import FAMILIES, find_blocks
@@ -68,6 +71,15 @@ def test_wrong_class_names_the_right_one(model_type, tiny_config):
         if name != wanted:
             with pytest.raises(ValueError, match=f"{name} cannot use '{model_type}'.*'{wanted}'"):
                 cls(config=tiny_config(model_type))
+
+
+def test_model_without_blocks_is_refused(build, monkeypatch):
+    """A version of transformers that names modules otherwise must not leave L at 0."""
+    renamed = FAMILIES["dinov2"]._replace(blocks=r"encoder\.block\.\d+")
+    monkeypatch.setitem(FAMILIES, "dinov2", renamed)
+    found = rf"no blocks .* in 'dinov2' of transformers {re.escape(transformers.__version__)};"
+    with pytest.raises(ValueError, match=found):
+        build("dinov2")
 
 
 def test_unknown_family_is_refused_with_the_known_ones():

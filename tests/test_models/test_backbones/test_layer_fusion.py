@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -33,6 +35,23 @@ def test_trained_fusion_adds_a_map_of_the_normalised_blocks(model_type, build):
     wanted = last + mixed @ backbone.fusion.linear.weight.T
     torch.testing.assert_close(tokens.prefix, wanted[:, :1])
     torch.testing.assert_close(tokens.patches, wanted[:, -4:])
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_fused_states_are_what_the_next_blocks_get(model_type, build):
+    """Also in training, where whole blocks are skipped."""
+    backbone = build(model_type, fusion=dict(type="LayerFusion", layers=(1, 2, 3)), drop_path=0.5)
+    received, fused = [], []
+    for block in (backbone.model.get_submodule(name) for name in block_names(backbone)):
+        block.register_forward_pre_hook(lambda _, arguments: received.append(arguments[0]))
+    backbone.fusion.register_forward_pre_hook(lambda _, arguments: fused.extend(arguments[0]))
+    assert backbone.training
+    backbone(torch.randn(8, 3, 28, 28))
+    assert len(fused) == 4
+    for state, wanted in zip(fused[:3], received, strict=True):
+        assert torch.equal(state, wanted)
+    skipped = [(a == b).all((1, 2)).any() for a, b in itertools.pairwise(received)]
+    assert any(skipped)
 
 
 def block_names(backbone) -> list[str]:

@@ -8,6 +8,7 @@ from handvit.models.backbones.hf_families import FAMILIES, find_blocks
 from handvit.models.backbones.training_options import apply_training_options
 
 TRANSFORMERS = [name for name, f in FAMILIES.items() if f.backbone != "HFConvNet"]
+CONVOLUTIONS = ["resnet", "convnext", "convnextv2"]
 SIDES = {"HFViT": 28, "HFViTMAE": 28, "HFSwin": 32}
 
 
@@ -67,6 +68,25 @@ def test_gradient_checkpointing_recomputes_every_block(model_type, build):
     assert all(number >= 2 for number in calls.values()), calls
 
 
+def test_gradient_checkpointing_of_a_hybrid(build):
+    """Only its blocks that hold transformers are recomputed."""
+    plain, checkpointed = (
+        build("mobilevit", gradient_checkpointing=flag) for flag in (False, True)
+    )
+    checkpointed.load_state_dict(plain.state_dict())
+    calls = []
+    norm = checkpointed.model.encoder.layer[2].layernorm
+    norm.register_forward_hook(lambda *_: calls.append(1))
+    assert_equal_gradients(plain, checkpointed, torch.randn(2, 3, 64, 64))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("model_type", CONVOLUTIONS)
+def test_gradient_checkpointing_is_refused_where_there_is_none(model_type, build):
+    with pytest.raises(ValueError, match=f"no gradient checkpointing for '{model_type}'; set"):
+        build(model_type, gradient_checkpointing=True)
+
+
 def test_gradient_checkpointing_warns_of_nothing(build):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -77,6 +97,11 @@ def test_old_name_of_checkpointing_is_called_where_it_is_the_only_one(build):
     class Early(nn.Module):
         enabled = False
         config = build("dinov2").model.config
+        supports_gradient_checkpointing = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Identity()])
 
         def gradient_checkpointing_enable(self) -> None:
             self.enabled = True

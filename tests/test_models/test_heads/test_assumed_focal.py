@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from handvit.models.heads import FixedFocal, TrueFocal
@@ -13,3 +14,10 @@ def test_fixed_focal_grows_with_the_crop(make_crops):
     crops = make_crops(2, 3)
     assert torch.equal(FixedFocal()(crops), torch.full((2, 3, 2), 1250.0))
     assert torch.equal(FixedFocal(focal=100.0, image_size=64)(crops), torch.full((2, 3, 2), 100.0))
+
+
+@pytest.mark.parametrize("change", [dict(focal=0.0), dict(focal=-1.0), dict(image_size=0)])
+def test_a_camera_without_a_focal_length_is_refused(change):
+    (name, value) = next(iter(change.items()))
+    with pytest.raises(ValueError, match=f"{name}={value}.* must be positive"):
+        FixedFocal(**change)

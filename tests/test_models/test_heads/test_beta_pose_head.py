@@ -188,10 +188,45 @@ def test_gradient_of_the_likelihood(head, make_crops):
 def test_interval_agrees_with_scipy(head, level):
     head = head.double()
     pose = random_pose(head, 5, 2)
-    lower, upper = head.interval(pose, level)
+    lower, upper = pose.interval(level)
     low, span = head.low.numpy(), (head.high - head.low).numpy()
     for ours, scipys in zip((lower, upper), scipy_beta(pose).interval(level), strict=True):
         np.testing.assert_allclose(ours.numpy(), low + span * scipys, atol=1e-9)
+
+
+def test_mirrored_by_hand(head):
+    """y = 1/4 of [-1, 3] is an angle of 0; turned, 3/4 of [-3, 1] is 0, and 0.9 becomes -0.9."""
+    ones = torch.ones(15, 3)
+    pose = BetaPose(torch.eye(3).expand(16, 3, 3), 0.25 * ones, 8 * ones, ones, -ones, 3 * ones)
+    turned = pose.mirrored()
+    assert torch.equal(turned.mean, torch.tensor([0.25, 0.75, 0.75]).expand(15, 3))
+    assert torch.equal(turned.low, torch.tensor([-1.0, -3.0, -3.0]).expand(15, 3))
+    assert torch.equal(turned.high, torch.tensor([3.0, 1.0, 1.0]).expand(15, 3))
+    assert torch.equal(turned.concentration, pose.concentration)
+    assert torch.equal(turned.angle_std, pose.angle_std)
+
+
+def test_mirrored_twice_is_the_same(head):
+    pose = random_pose(head.double(), 5, 2)
+    torch.testing.assert_close(pose.mirrored().mirrored(), pose, rtol=0, atol=1e-12)
+
+
+def test_mirrored_rotations_are_at_the_mirrored_means(head):
+    pose = random_pose(head.double(), 5).mirrored()
+    fingers = axis_angle_to_matrix(pose.low + (pose.high - pose.low) * pose.mean)
+    torch.testing.assert_close(pose.rotations[:, 1:], fingers, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_mirrored_interval_is_the_interval_mirrored(head, level):
+    pose = random_pose(head.double(), 5, 2)
+    lower, upper = pose.interval(level)
+    turned_lower, turned_upper = pose.mirrored().interval(level)
+    close = dict(rtol=0, atol=1e-9)
+    torch.testing.assert_close(turned_lower[..., 0], lower[..., 0], **close)
+    torch.testing.assert_close(turned_upper[..., 0], upper[..., 0], **close)
+    torch.testing.assert_close(turned_lower[..., 1:], -upper[..., 1:], **close)
+    torch.testing.assert_close(turned_upper[..., 1:], -lower[..., 1:], **close)
 
 
 def test_limits_travel_with_the_weights(head, statistics):
@@ -231,7 +266,7 @@ def hands_with_known_doubt(head: BetaPoseHead, num_hands: int) -> tuple[Tensor, 
 def coverage(head: BetaPoseHead, token: Tensor, angles: Tensor) -> tuple[float, float]:
     """Which part of angles lies inside the 90 % interval: among all, and the surer half."""
     pose = head(token)
-    lower, upper = head.interval(pose, 0.9)
+    lower, upper = pose.interval(0.9)
     inside = ((angles > lower) & (angles < upper)).float()
     is_sure = pose.concentration > pose.concentration.median()
     return inside.mean().item(), inside[is_sure].mean().item()

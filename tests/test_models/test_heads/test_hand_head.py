@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from handvit.hand_models.mano_layer import ManoLayer
 from handvit.models.heads import HandHead, Rotation6DPoseHead
+from handvit.models.heads.hand_head import join_terms
 from handvit.registry import MODELS
 from handvit.structures import HandCrops, HandPrediction, HandTokens
 
@@ -135,10 +136,35 @@ def test_pose_head_that_says_more_has_its_own_loss(head_cfg, make_crops, hand_mo
     assert "loss_root_heatmap" in terms
 
 
+def test_terms_of_equal_name_are_refused(head_cfg, make_crops, hand_model, monkeypatch):
+    head, crops = build(head_cfg, "KnowingPoseHead"), make_crops()
+    hands = head(make_tokens(), crops, hand_model)
+    zero = torch.zeros(())
+    monkeypatch.setattr(head.pose_head, "loss", lambda *_: {"loss_root_bin": zero})
+    with pytest.raises(ValueError, match=r"losses: \['loss_root_bin'\] are names of the head's"):
+        head.loss(hands, crops)
+
+
+def test_joined_terms():
+    one, two = torch.tensor(1.0), torch.tensor(2.0)
+    assert join_terms({"loss_a": one}, {"loss_b": two}) == {"loss_a": one, "loss_b": two}
+    with pytest.raises(ValueError, match=r"\['loss_a', 'loss_b'\].*rename them"):
+        join_terms({"loss_b": one, "loss_a": one, "loss_c": one}, {"loss_a": two, "loss_b": two})
+
+
+def test_a_hand_is_61_numbers(head_cfg, make_crops, hand_model):
+    """48 of the pose, 10 of the shape, and 3 of the place."""
+    head = build(head_cfg, "AxisAnglePoseHead")
+    hands = head(make_tokens(), make_crops(), hand_model)
+    assert head.pose_head.linear.out_features == 48
+    assert hands.mano.betas.shape[-1] == 10
+    assert hands.root_cam.shape[-1] == 3
+
+
 def test_every_parameter_gets_a_gradient(head_cfg, make_crops, hand_model):
     head = build(head_cfg)
     hands = head(make_tokens(), make_crops(), hand_model)
-    (hands.vertices_cam * torch.rand(778, 3)).sum().backward()
+    ((hands.vertices_cam * torch.rand(778, 3)).sum() + hands.root.depth_std.sum()).backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 

@@ -56,6 +56,7 @@ def test_untrained_head_says_the_mean(statistics, make_crops):
 
 def test_norm_by_hand_takes_the_scale_of_the_predicted_hand(statistics, make_crops):
     head, crops, token = build(statistics, "HandSizeUnit"), make_crops(2), torch.randn(2, 1, 8)
+    head.eval()
     small = head(token, crops, hand_of(crops))
     large = head(token, crops, 1.2 * hand_of(crops))
     torch.testing.assert_close(large.root_cam, 1.2 * small.root_cam)
@@ -76,6 +77,22 @@ def test_the_labelled_place_costs_least(statistics, make_crops, unit):
     wanted = crops.labels.keypoints_cam[..., 0, :]
     found = head(token, crops, hand_of(crops)).root_cam
     torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_labels_beyond_the_range_count_as_at_its_end(statistics, make_crops, axis):
+    """100 deviations away the whole blob would sit in the last cell."""
+    head, crops = build(statistics), make_crops(1)
+    for heatmap in head.heatmaps:
+        torch.nn.init.normal_(heatmap.to_logits.weight)
+    root = head(torch.randn(1, 1, 8), crops, hand_of(crops))
+    terms = []
+    for deviations in (5.0, 100.0):
+        keypoints_cam = crops.labels.keypoints_cam.clone()
+        keypoints_cam[0, 0, 0, axis] = head.mean[axis] + deviations * head.std[axis]
+        labels = crops.labels._replace(keypoints_cam=keypoints_cam)
+        terms.append(head.loss(root, crops._replace(labels=labels)))
+    torch.testing.assert_close(terms[1], terms[0], rtol=1e-4, atol=0)
 
 
 def test_nothing_labelled_gives_zero_and_no_gradient(statistics, make_crops):

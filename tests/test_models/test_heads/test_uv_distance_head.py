@@ -14,7 +14,8 @@ GRID, BINS = 32, 8
 BIN_WIDTH = 1.46 / BINS
 CELL = 1.5 / GRID  # in crop sides
 SURE = 50.0  # logit
-LOSSES = dict(
+CFG = dict(
+    prior_scale=0.121,
     heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
     bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
 )
@@ -25,7 +26,7 @@ def head() -> UvDistanceHead:
     """A head whose token is its answer: heatmap logits, bin logits, residuals."""
     dim = GRID * GRID + 2 * BINS
     head = MODELS.build(
-        dict(type="UvDistanceHead", dim=dim, cells_per_side=GRID, num_bins=BINS, **LOSSES)
+        dict(type="UvDistanceHead", dim=dim, cells_per_side=GRID, num_bins=BINS, **CFG)
     )
     nn.init.zeros_(head.heatmap.to_logits.bias)
     with torch.no_grad():
@@ -78,7 +79,8 @@ def test_right_answer_gives_the_right_place(head, make_crops):
     root = place(head, right_answer(crops), crops)
     wanted = crops.labels.keypoints_cam[..., 0, :]
     torch.testing.assert_close(root.root_cam, wanted, rtol=0, atol=1e-3)
-    assert (root.depth_std < 1e-4).all()
+    depth = root.root_cam[..., 2]  # an untrained spread is one bin
+    torch.testing.assert_close(root.depth_std, depth * BIN_WIDTH, rtol=1e-3, atol=0)
 
 
 def test_nearest_bin_alone_is_good_to_half_a_bin(head, make_crops):
@@ -109,13 +111,24 @@ def test_spread_of_the_bins_is_the_uncertainty(head, make_crops):
     bins = torch.tensor([0.0, 0, SURE, SURE, 0, 0, 0, 0]).expand(1, 1, BINS)
     token = answer(torch.zeros(1, 1, GRID, GRID), bins, torch.zeros(1, 1, BINS))
     root = place(head, token, crops)
-    wanted = root.root_cam.norm(dim=-1) * BIN_WIDTH / 2
+    wanted = root.root_cam[..., 2] * BIN_WIDTH * math.sqrt(1 + 1 / 4)
+    torch.testing.assert_close(root.depth_std, wanted)
+
+
+def test_uncertainty_is_that_of_the_depth_not_of_the_distance(head, make_crops):
+    """Seen aside, a wrist's depth is a smaller number than its distance, and so is its spread."""
+    crops = make_crops(2)
+    aside = crops._replace(princpt_crop=crops.princpt_crop - 1.5 * crops.focal_crop)
+    token = torch.randn(2, 1, GRID * GRID + 2 * BINS)
+    root = place(head, token, aside)
+    assert (root.root_cam[..., 2] < 0.6 * root.root_cam.norm(dim=-1)).all()
+    wanted = root.root_cam[..., 2] * root.log_ratio.std
     torch.testing.assert_close(root.depth_std, wanted)
 
 
 def test_untrained_head_says_the_prior(make_crops):
     crops = make_crops(2)
-    root = place(UvDistanceHead(8, **LOSSES), torch.randn(2, 1, 8), crops)
+    root = place(UvDistanceHead(8, **CFG), torch.randn(2, 1, 8), crops)
     middle = (0.75 - 0.71) / 2
     wanted = prior_distance(crops.labels, 0.121) * math.exp(middle)
     torch.testing.assert_close(root.root_cam.norm(dim=-1), wanted)
@@ -150,7 +163,8 @@ def test_truth_costs_least(head, make_crops):
     crops = make_crops(4)
     token = right_answer(crops).requires_grad_()
     terms = head.loss(place(head, token, crops), crops)
-    assert set(terms) == {"loss_root_heatmap", "loss_root_bin", "loss_root_residual"}
+    names = ("heatmap", "bin", "residual", "spread")
+    assert set(terms) == {f"loss_root_{name}" for name in names}
     torch.testing.assert_close(terms["loss_root_bin"], torch.tensor(0.0), rtol=0, atol=1e-6)
     torch.testing.assert_close(terms["loss_root_residual"], torch.tensor(0.0), rtol=0, atol=1e-5)
     (gradient,) = torch.autograd.grad(terms["loss_root_heatmap"], token)
@@ -184,6 +198,19 @@ def test_distances_beyond_the_bins_go_to_the_last_one(head, make_crops):
     terms = head.loss(place(head, token, far), far)
     torch.testing.assert_close(terms["loss_root_bin"], torch.tensor(0.0), rtol=0, atol=1e-5)
     assert 1 < terms["loss_root_residual"] < 3
+
+
+@pytest.mark.parametrize(("far", "end"), [(-3.0, -0.25), (4.0, 1.25)])
+def test_pixels_beyond_the_heatmap_count_as_at_its_end(head, make_crops, far, end):
+    crops, token = make_crops(1), torch.randn(1, 1, GRID * GRID + 2 * BINS)
+    root = place(head, token, crops)
+    terms = []
+    for crop_sides in (end, far):
+        keypoints_crop = crops.keypoints_crop.clone()
+        keypoints_crop[0, 0, 0] = torch.tensor([crop_sides, 0.5]) * crops.crop.shape[-1] - 0.5
+        other = crops._replace(keypoints_crop=keypoints_crop)
+        terms.append(head.loss(root, other)["loss_root_heatmap"])
+    torch.testing.assert_close(terms[1], terms[0], rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("missing", ["camera", "wrist"])
@@ -220,20 +247,23 @@ def test_nothing_labelled_gives_zero_and_no_gradient(head, make_crops):
     assert not any(parameter.grad.any() for parameter in head.parameters())
 
 
-def test_every_parameter_gets_a_gradient_from_the_place_alone(make_crops):
-    head = UvDistanceHead(8, **LOSSES)
-    place(head, torch.randn(2, 1, 8), make_crops(2)).root_cam.sum().backward()
+def test_every_parameter_gets_a_gradient_from_place_and_deviation(make_crops):
+    head = UvDistanceHead(8, **CFG)
+    root = place(head, torch.randn(2, 1, 8), make_crops(2))
+    (root.root_cam.sum() + root.depth_std.sum()).backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
 
 def test_norm_by_hand_takes_the_scale_of_the_hand(make_crops):
     """In training that of the labelled hand, for the place that of the predicted one."""
-    head = UvDistanceHead(8, unit=dict(type="HandSizeUnit"), prior_scale=1.6, **LOSSES)
+    head = UvDistanceHead(8, unit=dict(type="HandSizeUnit"), **{**CFG, "prior_scale": 1.6})
     nn.init.normal_(head.bins.linear.weight, std=0.1)
     crops, token = make_crops(2), torch.randn(2, 1, 8)
     keypoints_cam = crops.labels.keypoints_cam
     hand = keypoints_cam - keypoints_cam[..., :1, :]
+    assert torch.equal(head(token, crops, hand).root_cam, head(token, crops, 2 * hand).root_cam)
+    head.eval()
     small, large = head(token, crops, hand), head(token, crops, 1.2 * hand)
     torch.testing.assert_close(large.root_cam, 1.2 * small.root_cam)
     torch.testing.assert_close(large.depth_std, 1.2 * small.depth_std)
@@ -247,6 +277,19 @@ def test_norm_by_hand_takes_the_scale_of_the_hand(make_crops):
     assert head.loss(small, unknown)["loss_root_residual"] == 0
 
 
+@pytest.mark.parametrize(("unit", "wanted"), [("MetreUnit", 0.121), ("HandSizeUnit", 1.6)])
+def test_statistics_tell_the_prior_in_its_unit(statistics, unit, wanted):
+    cfg = {**CFG, "prior_scale": None, "statistics": statistics.to_json()}
+    head = UvDistanceHead(8, unit=dict(type=unit), **cfg)
+    torch.testing.assert_close(head.prior_scale, torch.tensor(wanted))
+
+
+@pytest.mark.parametrize("change", [dict(prior_scale=None), dict(statistics="some.json")])
+def test_prior_has_one_source(change):
+    with pytest.raises(ValueError, match="either statistics='FILE' or prior_scale"):
+        UvDistanceHead(8, **{**CFG, **change})
+
+
 def test_frames_are_independent(head, make_crops):
     crops = make_crops(2, 3)
     token = torch.randn(2, 3, GRID * GRID + 2 * BINS)
@@ -254,10 +297,13 @@ def test_frames_are_independent(head, make_crops):
     torch.testing.assert_close(together, place(head, token[:, -1:], crops.last_frame()).root_cam)
 
 
-def test_buffers_stay_out_of_checkpoints():
-    assert set(UvDistanceHead(8, **LOSSES).state_dict()) == {
+def test_checkpoints_carry_the_prior_but_no_cells():
+    assert set(UvDistanceHead(8, **CFG).state_dict()) == {
         "heatmap.to_logits.weight",
         "heatmap.to_logits.bias",
         "bins.linear.weight",
         "bins.linear.bias",
+        "bins.to_spreads.weight",
+        "bins.to_spreads.bias",
+        "prior_scale",
     }

@@ -99,6 +99,55 @@ def test_uncertainty_learns_the_error_of_the_depth(make_crops):
     torch.testing.assert_close(root.depth_std, math.sqrt(2) * error, rtol=0.02, atol=0)
 
 
+def test_uncertainty_trains_its_own_row_only(make_crops):
+    """As strongly as its weight says; what the token says of the place is left alone."""
+    crops, token = make_crops(2), torch.randn(2, 1, 8, requires_grad=True)
+    terms = {}
+    for weight in (0.1, 0.3):
+        torch.manual_seed(0)
+        cfg = dict(type="WeakPerspectiveHead", dim=8, focal=FOCALS["true"], depth_weight=weight)
+        head = MODELS.build(cfg)
+        terms[weight] = head.loss(head(token, crops, hand_of(crops)), crops)["loss_depth_std"]
+    torch.testing.assert_close(terms[0.3], 3 * terms[0.1])
+    terms[0.3].backward()
+    assert token.grad is None or not token.grad.any()
+    assert not head.linear.weight.grad[:3].any() and head.linear.weight.grad[3].any()
+
+
+def test_likelihood_by_hand(make_crops):
+    """A wrist 0.2 m too far with std 0.1 m: scale b = 0.1 / sqrt(2), |miss| / b + log 2b."""
+    crops = make_crops(1)
+    labels = crops.labels
+    keypoints_cam = labels.keypoints_cam.clone()
+    keypoints_cam[..., 0, 2] = 0.8
+    crops = crops._replace(
+        labels=labels._replace(keypoints_cam=keypoints_cam),
+        focal_crop=torch.full((1, 1, 2), 320.0),
+    )
+    cfg = dict(type="WeakPerspectiveHead", dim=8, focal=FOCALS["true"], depth_weight=0.5)
+    head = MODELS.build(cfg)
+    say(head, scale=10.0, shift=(0.0, 0.0), std=0.1)
+    terms = head.loss(head(torch.randn(1, 1, 8), crops, hand_of(crops)), crops)
+    scale = 0.1 / math.sqrt(2)
+    wanted = torch.tensor(0.5 * (0.2 / scale + math.log(2 * scale)))
+    torch.testing.assert_close(terms["loss_depth_std"], wanted, rtol=1e-4, atol=0)
+
+
+def test_points_behind_the_camera_are_seen_a_centimetre_before_it(make_crops):
+    """At x = 0.02 m and 0.01 m away, f = 320 px: 640 px right of the principal point."""
+    crops = make_crops(1)._replace(
+        focal_crop=torch.full((1, 1, 2), 320.0), princpt_crop=torch.full((1, 1, 2), 31.5)
+    )
+    head = build()
+    say(head, scale=10.0, shift=(0.0, 0.0), std=0.1)  # the wrist is 1 m away
+    hand = torch.zeros(1, 1, 21, 3)
+    hand[..., 5, :] = torch.tensor([0.02, -0.01, -3.0])
+    root = head(torch.randn(1, 1, 8), crops, hand)
+    torch.testing.assert_close(root.keypoints_crop[0, 0, 5], torch.tensor([671.5, -288.5]))
+    head.loss(root, crops)["loss_keypoints_crop"].backward()
+    assert head.linear.weight.grad.isfinite().all()
+
+
 def test_nothing_labelled_gives_zero_and_no_gradient(make_crops):
     head, crops = build(), make_crops(2)
     labels = crops.labels._replace(

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -47,7 +49,8 @@ def test_place_by_hand(statistics, make_crops, unit):
         size = middle_finger_length(hand_of(crops))[..., None]
         wanted = torch.tensor([0.1 + 0.5 * 0.4, 0.6 - 0.4, 7.0 + 1.75 * 0.8]) * size
     torch.testing.assert_close(root.root_cam, wanted.expand(2, 1, 3), rtol=0, atol=1e-4)
-    assert (root.depth_std < 1e-4).all()
+    deviation = 0.05 if unit == "MetreUnit" else 0.8 * size[..., 0]  # an untrained spread: a bin
+    torch.testing.assert_close(root.depth_std, torch.ones(2, 1) * deviation)
 
 
 def test_spread_of_the_bins_is_the_uncertainty(statistics, make_crops):
@@ -55,7 +58,8 @@ def test_spread_of_the_bins_is_the_uncertainty(statistics, make_crops):
     with torch.no_grad():
         head.bins.linear.bias[2:4] = 50.0  # half at -0.5 and half at 0.5 deviations
     root = head(torch.randn(1, 1, 8), crops, hand_of(crops))
-    torch.testing.assert_close(root.depth_std, torch.full((1, 1), 0.5 * 0.05))
+    wanted = 0.05 * math.sqrt(1 + 0.5**2)
+    torch.testing.assert_close(root.depth_std, torch.full((1, 1), wanted))
 
 
 def test_untrained_head_says_the_mean(statistics, make_crops):
@@ -67,9 +71,11 @@ def test_untrained_head_says_the_mean(statistics, make_crops):
 
 def test_norm_by_hand_takes_the_scale_of_the_predicted_hand(statistics, make_crops):
     head, crops, token = build(statistics, "HandSizeUnit"), make_crops(2), torch.randn(2, 1, 8)
+    head.eval()
     small = head(token, crops, hand_of(crops))
     large = head(token, crops, 1.2 * hand_of(crops))
     torch.testing.assert_close(large.root_cam, 1.2 * small.root_cam)
+    torch.testing.assert_close(large.depth_std, 1.2 * small.depth_std)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -88,19 +94,37 @@ def test_the_labelled_place_costs_least(statistics, make_crops, unit):
     torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("axis", range(2))
+def test_labels_beyond_the_range_count_as_at_its_end(statistics, make_crops, axis):
+    """100 deviations away the whole blob would sit in the last cell."""
+    head, crops = build(statistics), make_crops(1)
+    for heatmap in (head.x_heatmap, head.y_heatmap):
+        torch.nn.init.normal_(heatmap.to_logits.weight)
+    root = head(torch.randn(1, 1, 8), crops, hand_of(crops))
+    terms = []
+    for deviations in (5.0, 100.0):
+        keypoints_cam = crops.labels.keypoints_cam.clone()
+        keypoints_cam[0, 0, 0, axis] = head.mean[axis] + deviations * head.std[axis]
+        labels = crops.labels._replace(keypoints_cam=keypoints_cam)
+        terms.append(head.loss(root, crops._replace(labels=labels))["loss_root_heatmap"])
+    torch.testing.assert_close(terms[1], terms[0], rtol=1e-4, atol=0)
+
+
 def test_nothing_labelled_gives_zero_and_no_gradient(statistics, make_crops):
     head, crops = build(statistics), make_crops(2)
     guessed = crops.labels._replace(camera_valid=torch.zeros(2, 1, dtype=torch.bool))
     crops = crops._replace(labels=guessed)
     terms = head.loss(head(torch.randn(2, 1, 8), crops, hand_of(crops)), crops)
-    assert set(terms) == {"loss_root_heatmap", "loss_root_bin", "loss_root_residual"}
+    names = ("heatmap", "bin", "residual", "spread")
+    assert set(terms) == {f"loss_root_{name}" for name in names}
     assert all(term == 0 for term in terms.values())
     sum(terms.values()).backward()
     assert not any(parameter.grad.any() for parameter in head.parameters())
 
 
-def test_every_parameter_gets_a_gradient_from_the_place_alone(statistics, make_crops):
+def test_every_parameter_gets_a_gradient_from_place_and_deviation(statistics, make_crops):
     head, crops = build(statistics), make_crops(2)
-    head(torch.randn(2, 1, 8), crops, hand_of(crops)).root_cam.sum().backward()
+    root = head(torch.randn(2, 1, 8), crops, hand_of(crops))
+    (root.root_cam.sum() + root.depth_std.sum()).backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name

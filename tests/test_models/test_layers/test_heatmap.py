@@ -67,3 +67,14 @@ def test_untrained_line_says_the_middle():
 )
 def test_cells_stay_out_of_checkpoints(layer):
     assert set(layer.state_dict()) == {"to_logits.weight", "to_logits.bias"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "num"), [(0.0, 1.0, 0), (0.0, 1.0, -1), (1.0, 1.0, 4), (2.0, 1.0, 4)]
+)
+def test_empty_heatmaps_are_refused(low, high, num):
+    message = rf"{num} cells over \[{low}, {high}\] are none"
+    with pytest.raises(ValueError, match=message):
+        LineHeatmap(4, low=low, high=high, num_cells=num)
+    with pytest.raises(ValueError, match=message):
+        PlaneHeatmap(4, low=low, high=high, cells_per_side=num)

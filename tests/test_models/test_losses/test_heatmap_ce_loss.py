@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from handvit.models.layers.heatmap import cell_centers
-from handvit.models.losses.heatmap_ce_loss import heatmap_cross_entropy
+from handvit.models.losses.heatmap_ce_loss import HeatmapCELoss, heatmap_cross_entropy
 from handvit.registry import MODELS
 
 
@@ -60,3 +60,9 @@ def test_weight_and_mask():
     assert nothing == 0
     nothing.backward()
     assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("std", [0.0, -0.1])
+def test_a_blob_without_a_size_is_refused(std):
+    with pytest.raises(ValueError, match=f"HeatmapCELoss: std={std} must be positive"):
+        HeatmapCELoss(weight=1.0, std=std)

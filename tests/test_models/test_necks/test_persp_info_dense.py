@@ -51,6 +51,16 @@ def test_code_is_added_where_the_name_says(
     assert torch.equal(seen.patches, tokens.patches + on_patches * code)
 
 
+def test_bfloat16_keeps_what_tells_two_cameras_apart(zoomed, make_crops):
+    """In autocast, 2 % of focal length change the code by what they change it in float32."""
+    code, crops = RayCode(384), make_crops()
+    torch.nn.init.normal_(code.to_code.weight, std=0.02)
+    expected = code(zoomed(crops, 1.02)) - code(crops)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = code(zoomed(crops, 1.02)) - code(crops)
+    assert (found - expected).norm() < 0.1 * expected.norm()
+
+
 def test_cls_code_needs_a_cls_token(make_tokens, make_crops):
     with pytest.raises(ValueError, match=r"needs a CLS token.*use type='PerspInfoDensePatch'"):
         PerspInfoDenseCls(DIM)(make_tokens(num_prefix=0), make_crops())

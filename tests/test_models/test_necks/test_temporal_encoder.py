@@ -185,7 +185,7 @@ def test_layers_reach_as_far_back_as_they_say(make_tokens):
 
 def test_earlier_frames_do_not_see_later_ones(make_tokens):
     """What a frame hands on must not change when the clip goes on after it."""
-    encoder = make_encoder(num_layers=1)
+    encoder = make_encoder(num_layers=2)
     inside = []
     encoder.blocks[0].register_forward_hook(lambda module, inputs, output: inside.append(output[0]))
     tokens = make_tokens(2, 4)
@@ -236,6 +236,31 @@ def test_every_parameter_gets_a_gradient(encoder, make_tokens):
     encoder(make_tokens(2, 4), make_times(), all_valid()).all.square().sum().backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("num_frames", [1, 4])
+def test_last_block_works_for_the_last_frame_only(encoder, make_tokens, num_frames):
+    """What all blocks compute for all frames is the same, and more."""
+    frames = []
+    for block in encoder.blocks:
+        block.mlp.register_forward_hook(lambda _, __, output: frames.append(output.shape[1]))
+    tokens = make_tokens(2, num_frames)
+    found = encoder(tokens, make_times(num_frames), all_valid(num_frames)).all
+    assert frames == [num_frames, 1]
+
+    x = tokens.all.transpose(1, 2).flatten(0, 1)  # (B*N, T, D)
+    time = 20.0 * (make_times(num_frames) - make_times(num_frames)[:, -1:])
+    time = time.repeat_interleave(7, 0)  # (B*N, T)
+    mask = causal_mask(all_valid(num_frames), encoder.max_frames).repeat_interleave(7, 0)
+    for block in encoder.blocks:
+        x, _ = block(x, None, (time, time), mask)
+    update = encoder.to_out(encoder.norm(x[:, -1])).view(2, 7, DIM)
+    torch.testing.assert_close(found[:, 0], tokens.all[:, -1] + update, rtol=1e-6, atol=1e-5)
+
+
+def test_there_must_be_a_layer():
+    with pytest.raises(ValueError, match="num_layers=0 must be 1 or more"):
+        TemporalEncoder(DIM, num_heads=4, num_layers=0)
 
 
 def test_frame_must_be_able_to_look_back():
