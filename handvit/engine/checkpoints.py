@@ -3,6 +3,7 @@
 import pickle
 import re
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,12 @@ def find_latest_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def load_weights(
-    model: nn.Module, state_dict: dict[str, Tensor], *, path: str, allow_new_parts: bool
+    model: nn.Module,
+    state_dict: dict[str, Tensor],
+    *,
+    path: str,
+    allow_new_parts: bool,
+    transformers: str | None = None,
 ) -> list[str]:
     """Copy weights into the model; every one must fit.
 
@@ -70,6 +76,7 @@ def load_weights(
         path: of the checkpoint, for messages.
         allow_new_parts: accept that the checkpoint lacks a whole part with trainable weights, as
             when stage 2 adds its temporal encoder to a stage-1 checkpoint.
+        transformers: version that the weights were written with, or None if the file does not say.
 
     Returns:
         The names of the parts that keep their fresh weights.
@@ -99,7 +106,7 @@ def load_weights(
         listed = "; ".join(_list(what, names) for what, names in problems.items() if names)
         raise ValueError(
             f"checkpoint {path} does not fit this config's model: {listed}."
-            " Was it trained with another backbone, head or stage?"
+            f" Was it trained with another backbone, head or stage?{_version_advice(transformers)}"
         )
     model.load_state_dict(state_dict, strict=False)
     return new_parts
@@ -116,6 +123,17 @@ def _is_trainable(part: nn.Module) -> bool:
 def _list(what: str, names: list[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"{len(names)} {what}: {', '.join(names[:_LISTED])}{more}"
+
+
+def _version_advice(written_with: str | None) -> str:
+    """Say which transformers to install, if another one may be at fault by other module names."""
+    own = version("transformers")
+    if written_with in (None, own):
+        return ""
+    return (
+        f" It was written with transformers {written_with}, this is {own}, and modules may have"
+        f" other names there; install transformers=={written_with}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -84,20 +84,28 @@ class HandRunner(Runner):
         """
         checkpoint = read_checkpoint(filename)
         if self._resume:
-            self._check_average(checkpoint, filename)
+            self._check_resumable(checkpoint, filename)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         starts_training = isinstance(self._train_loop, BaseLoop) and not self._resume
         new_parts = load_weights(
-            model, checkpoint["state_dict"], path=filename, allow_new_parts=starts_training
+            model,
+            checkpoint["state_dict"],
+            path=filename,
+            allow_new_parts=starts_training,
+            transformers=checkpoint["meta"].get("transformers"),
         )
         self._has_loaded = True
         fresh = f"; new weights in: {', '.join(new_parts)}" if new_parts else ""
         self.logger.info(f"Loaded checkpoint {filename}{fresh}")
         return checkpoint
 
-    def _check_average(self, checkpoint: dict[str, Any], path: str) -> None:
-        """Refuse to go on from averaged weights as if the optimizer had moved them."""
+    def _check_resumable(self, checkpoint: dict[str, Any], path: str) -> None:
+        """Refuse to go on without the optimizer, or from weights that it has not moved."""
+        if "optimizer" not in checkpoint:
+            raise ValueError(
+                f"checkpoint {path}: holds weights only; start a new run with load_from"
+            )
         averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
         if "ema_state_dict" in checkpoint and not averages:
             raise ValueError(

@@ -1,4 +1,5 @@
 import builtins
+import importlib.metadata
 import pickle
 import zipfile
 
@@ -7,6 +8,8 @@ import torch
 from torch import nn
 
 from handvit.engine.checkpoints import find_latest_checkpoint, load_weights, read_checkpoint
+
+INSTALLED = importlib.metadata.version("transformers")
 
 
 class Malicious:
@@ -94,6 +97,26 @@ def test_load_weights_adds_whole_trainable_parts_only_when_asked():
     model.temporal.requires_grad_(False)
     with pytest.raises(ValueError, match=r"temporal\.bias"):
         load_weights(model, state, path="x", allow_new_parts=True)
+
+
+@pytest.mark.parametrize(
+    ("transformers", "message"),
+    [
+        (
+            "5.0.1",
+            rf"written with transformers 5\.0\.1, this is {INSTALLED}.*transformers==5\.0\.1$",
+        ),
+        (INSTALLED, r"or stage\?$"),
+        (None, r"or stage\?$"),
+    ],
+)
+def test_weights_of_another_transformers_say_so_if_they_do_not_fit(transformers, message):
+    model, state = Parts("backbone"), Parts("backbone").state_dict()
+    options = dict(path="x", allow_new_parts=False, transformers=transformers)
+    load_weights(model, state, **options)
+    state["backbone.query"] = state.pop("backbone.weight")
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, state, **options)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ def test_checkpoints_load_safely_and_name_their_hand_model(stage1):
     assert torch.serialization.get_unsafe_globals_in_checkpoint(stage1) == []
     assert read_checkpoint(stage1)["meta"]["hand_model"].startswith("openhand:")
     assert not list(stage1.parent.glob("*.tmp"))
+
+
+def test_checkpoints_name_the_transformers_that_named_their_weights(build, tmp_path, stage1):
+    checkpoint = read_checkpoint(stage1)
+    assert checkpoint["meta"]["transformers"] == version("transformers")
+    checkpoint["meta"]["transformers"] = "5.0.1"
+    weights = checkpoint["state_dict"]
+    weights["backbone.query"] = weights.pop(next(n for n in weights if n.startswith("backbone.")))
+    torch.save(checkpoint, tmp_path / "old.pth")
+    with pytest.raises(ValueError, match=r"1 missing: backbone.*install transformers==5\.0\.1"):
+        build(STAGE1, "test", {"load_from": str(tmp_path / "old.pth")}).test()
+
+
+@pytest.mark.parametrize("is_best", [True, False])
+def test_weights_alone_are_no_run_to_resume(build, tmp_path, stage1, is_best):
+    (path,) = stage1.parent.glob("best_*.pth") if is_best else [tmp_path / "mean.pth"]
+    checkpoint = read_checkpoint(stage1)
+    if not is_best:
+        weights = {key: checkpoint[key] for key in ("meta", "state_dict")}
+        torch.save(weights, path)
+    runner = build(STAGE1, "resumed", {"resume": True, "load_from": str(path)})
+    before = {name: value.clone() for name, value in runner.model.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"{path.name}: holds weights only; start.*load_from"):
+        runner.train()
+    torch.testing.assert_close(runner.model.state_dict(), before, rtol=0, atol=0)
+    assert runner.iter == 0
 
 
 def test_the_best_and_the_last_checkpoints_are_kept(build, tmp_path):

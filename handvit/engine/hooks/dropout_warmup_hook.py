@@ -28,11 +28,12 @@ class DropoutWarmupHook(Hook):
         self._configured: dict[nn.Dropout, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Note the configured dropout.
+        """Note the configured dropout, which a training that broke off has left at zero.
 
         Raises:
             ValueError: the model has no such part, or the part has no dropout.
         """
+        self.after_train(runner)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         parts = dict(model.named_children())
         if self.part not in parts:
@@ -58,3 +59,4 @@ class DropoutWarmupHook(Hook):
         """Leave the model as it was configured, however short the training was."""
         for module, p in self._configured.items():
             module.p = p
+        self._configured = {}

@@ -19,25 +19,39 @@ class HandEMAHook(EMAHook):
     built as a copy of the loaded model when training begins, and a test knows no average.
 
     Only a resumed run continues an average: the checkpoint's ``state_dict`` holds the average, and
-    its ``ema_state_dict`` the weights that the optimizer moves.
+    its ``ema_state_dict`` the weights that the optimizer moves. Where ``runner.train()`` is called
+    again after Ctrl-C, as in a notebook, it goes on with the average that it has.
     """
 
     def __init__(self, ema_type: str = "ExponentialMovingAverage", **settings: Any) -> None:
         """Take what MMEngine's hook takes."""
         super().__init__(ema_type, **settings)
         self.ema_model = None
+        self._is_swapped = False  # the model holds the average, to be validated or tested
         self._resumed_state: dict[str, Any] | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Wait: the model has no weights yet."""
 
     def before_train(self, runner: Runner) -> None:
-        """Copy the model, and continue the average of a resumed run."""
-        super().before_run(runner)
+        """Copy the model if there is no average yet, and continue the average of a resumed run."""
+        self._take_back()
+        if self.ema_model is None:
+            super().before_run(runner)
         super().before_train(runner)
         if self._resumed_state is not None:
             self.ema_model.load_state_dict(self._resumed_state, strict=True)
             self._resumed_state = None
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Validate the average."""
+        self._take_back()
+        super().before_val_epoch(runner)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Test the average."""
+        self._take_back()
+        super().before_test_epoch(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Save the average as the model's weights, on the CPU as MMEngine saves those."""
@@ -57,7 +71,13 @@ class HandEMAHook(EMAHook):
         self._swap_ema_state_dict(checkpoint)
         self._resumed_state = checkpoint["ema_state_dict"]
 
+    def _take_back(self) -> None:
+        """Give the model its own weights if a validation or test broke off before it did so."""
+        if self._is_swapped:
+            self._swap_ema_parameters()
+
     def _swap_ema_parameters(self) -> None:
         """Do nothing in a test or validation without training."""
         if self.ema_model is not None:
             super()._swap_ema_parameters()
+            self._is_swapped = not self._is_swapped

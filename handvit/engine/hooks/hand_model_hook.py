@@ -4,6 +4,7 @@ Betas, poses and even keypoints mean different things for MANO and for the open 
 model in use is logged, stored in every checkpoint, and compared with data and checkpoints.
 """
 
+from importlib.metadata import version
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -43,8 +44,9 @@ class HandModelHook(Hook):
         self._check_metrics(runner, runner.test_loop)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Store the identity in the checkpoint's ``meta``."""
+        """Store the identity in the checkpoint's ``meta``, and who named the weights."""
         checkpoint["meta"]["hand_model"] = _hand_model(runner).identity
+        checkpoint["meta"]["transformers"] = version("transformers")
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Refuse weights that were trained for another hand model."""

@@ -11,15 +11,24 @@ from torch import nn
 
 from handvit.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
+# Parts of the names of parameters that are norms, biases or tokens in spite of their shape.
+_UNDECAYED = frozenset(
+    (
+        "cls_token", "mask_token", "register_tokens", "position_embeddings", "logit_scale",
+        "relative_position_bias_table", "continuous_position_bias_mlp", "grn",
+    )
+)  # fmt: skip
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class PartLRConstructor:
     """Group trainable parameters by learning rate and weight decay.
 
     ``paramwise_cfg=dict(part_lr=dict(backbone=1e-5), layer_decay=dict(backbone=0.75))`` names
-    top-level parts of the model; all others use the optimizer's ``lr``. Norms and biases (at most
-    one dimension) are not decayed. MMEngine's own constructor makes one group a parameter, which
-    doubles the time of a step.
+    top-level parts of the model; all others use the optimizer's ``lr``. Not decayed are norms and
+    biases (at most one dimension), and of backbones, by name, CLS, mask and register tokens,
+    position codes, relative position biases and the ``logit_scale`` of attention. MMEngine's own
+    constructor makes one group a parameter, which doubles the time of a step.
 
     Layer-wise decay (Clark et al., ELECTRA, 2020; Bao et al., BEiT, 2021) lets the early layers of
     a pretrained part move less: layer ``l`` of ``L`` blocks learns with
@@ -34,11 +43,17 @@ class PartLRConstructor:
         """Keep the configs; MMEngine's contract.
 
         Raises:
-            ValueError: ``paramwise_cfg`` has other keys than ``part_lr`` and ``layer_decay``, or a
-                decay is not in (0, 1].
+            ValueError: ``paramwise_cfg`` has other keys than ``part_lr`` and ``layer_decay``, a
+                decay is not in (0, 1], or the optimizer has no ``lr`` or ``weight_decay``.
         """
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.optimizer_cfg = self.wrapper_cfg.pop("optimizer")
+        missing = sorted({"lr", "weight_decay"} - self.optimizer_cfg.keys())
+        if missing:
+            raise ValueError(
+                f"optim_wrapper.optimizer: has no {' and '.join(missing)}; set both, e.g. lr=1e-4,"
+                " weight_decay=1e-4"
+            )
         paramwise = dict(paramwise_cfg or {})
         self.part_lr = dict(paramwise.pop("part_lr", {}))
         self.layer_decay = dict(paramwise.pop("layer_decay", {}))
@@ -97,11 +112,12 @@ class PartLRConstructor:
         return rates
 
     def _groups(self, model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
-        weight_decay = self.optimizer_cfg.get("weight_decay", 0.0)
         groups = defaultdict(list)
         for name, lr in rates.items():
             parameter = model.get_parameter(name)
-            groups[lr, weight_decay if parameter.ndim > 1 else 0.0].append(parameter)
+            is_decayed = parameter.ndim > 1 and _UNDECAYED.isdisjoint(name.split("."))
+            weight_decay = self.optimizer_cfg["weight_decay"] if is_decayed else 0.0
+            groups[lr, weight_decay].append(parameter)
         # The largest rate first, because MMEngine logs the first group's.
         return [
             dict(params=groups[key], lr=key[0], weight_decay=key[1])

@@ -59,6 +59,23 @@ def test_the_end_of_training_restores_it():
     assert _dropout(runner.model) == [0.3, 0.1, 0.2]
 
 
+def test_a_training_that_broke_off_is_no_configuration():
+    """As when ``runner.train()`` is called again after Ctrl-C in a notebook."""
+    runner, hook = SimpleNamespace(model=Parts()), DropoutWarmupHook(num_iters=3)
+    _train(hook, runner, range(2))  # no after_train
+    assert _train(hook, runner, range(2, 4)) == [[0.3, 0.0, 0.0], [0.3, 0.1, 0.2]]
+    hook.after_train(runner)
+    assert _dropout(runner.model) == [0.3, 0.1, 0.2]
+
+
+def test_what_is_set_between_two_trainings_is_a_configuration():
+    runner, hook = SimpleNamespace(model=Parts()), DropoutWarmupHook(num_iters=1)
+    _train(hook, runner, range(1))
+    hook.after_train(runner)
+    runner.model.head[0].p = 0.5
+    assert _train(hook, runner, range(2, 3)) == [[0.3, 0.5, 0.2]]
+
+
 def test_ddp_hides_nothing(tmp_path):
     store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)

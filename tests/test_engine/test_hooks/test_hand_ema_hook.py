@@ -201,6 +201,70 @@ def test_a_plain_mean_of_some_iterations(build, tmp_path):
     _assert_equal(recorder.validated[4], found)
 
 
+class Stop(Hook):
+    """Interrupt once, after a training or validation iteration of a given number."""
+
+    def __init__(self, moment: str, iteration: int):
+        self.moment, self.iteration = moment, iteration
+
+    def _stop(self, runner, moment):
+        if (self.moment, self.iteration) == (moment, runner.iter):
+            self.moment = None
+            raise KeyboardInterrupt
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self._stop(runner, "train")
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._stop(runner, "val")
+
+
+@pytest.mark.parametrize("moment", ["train", "val"])
+def test_an_average_goes_on_when_training_is_called_again(build, tmp_path, moment):
+    """What is trained and averaged after Ctrl-C follows from what was before, as in one run."""
+    runner, recorder = build(STAGE1, "again", AVERAGE), Recorder()
+    runner.register_hook(recorder)
+    runner.register_hook(Stop(moment, 2))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    start = Start()
+    runner.register_hook(start)
+    runner.train()
+    _assert_equal(start.weights, recorder.trained[2])
+    checkpoint = read_checkpoint(tmp_path / "again" / "iter_4.pth")
+    _assert_equal(_optimized(checkpoint), recorder.trained[4])
+    expected = _recursion(recorder.trained, 4)
+    for name, _ in runner.model.named_parameters():
+        found = checkpoint["state_dict"][name].double()
+        torch.testing.assert_close(found, expected[name], rtol=1e-6, atol=1e-8, msg=name)
+
+
+class Start(Hook):
+    """Note the weights that the first iteration starts from."""
+
+    weights = None
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if self.weights is None:
+            self.weights = _copy(runner.model)
+
+
+@pytest.mark.parametrize("kind", ["val", "test"])
+def test_the_average_is_measured_after_an_interrupted_validation(kind):
+    runner = SimpleNamespace(model=nn.Linear(2, 1), iter=0, max_iters=9)
+    hook = HandEMAHook(momentum=MOMENTUM)
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)
+    average = _copy(runner.model)
+    nn.init.ones_(runner.model.weight)
+    trained = _copy(runner.model)
+    hook.before_val_epoch(runner)  # interrupted before after_val_epoch
+    getattr(hook, f"before_{kind}_epoch")(runner)
+    _assert_equal(_copy(runner.model), average)
+    getattr(hook, f"after_{kind}_epoch")(runner)
+    _assert_equal(_copy(runner.model), trained)
+
+
 @pytest.mark.parametrize("hook_type", [EMAHook, HandEMAHook])
 def test_mmengine_still_needs_the_hook(hook_type):
     model = nn.Linear(2, 1)

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+import transformers
 from torch import nn
 
 from handvit.engine.hooks import HandModelHook
@@ -32,7 +33,10 @@ def test_identity_is_logged_and_stored():
     HandModelHook().before_run(runner)
     HandModelHook().before_save_checkpoint(runner, checkpoint)
     assert "openhand:12" in runner.messages[0]
-    assert checkpoint["meta"]["hand_model"] == "openhand:12"
+    assert checkpoint["meta"] == {
+        "hand_model": "openhand:12",
+        "transformers": transformers.__version__,
+    }
     HandModelHook().after_load_checkpoint(runner, checkpoint)
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from handvit.engine.optim import PartLRConstructor
-from handvit.models.backbones import HFViT
+from handvit.models.backbones import HFConvNet, HFSwin, HFViT
+from handvit.models.heads.hand_decoder import HandDecoder
 
 
 class Layered(nn.Module):
@@ -57,6 +58,55 @@ def test_groups_are_few_and_hold_each_trainable_parameter_once():
     }
     assert groups[0]["lr"] == 1e-4
     assert wrapper.clip_grad_kwargs == {"max_norm": 1.0}
+
+
+def _undecayed(backbone):
+    """Names of a backbone's matrices and tensors that are not decayed."""
+    model = Model(backbone)
+    groups = _build(model).optimizer.param_groups
+    names = {id(p): name for name, p in model.named_parameters()}
+    undecayed = {p for g in groups for p in g["params"] if not g["weight_decay"] and p.ndim > 1}
+    return {names[id(p)].removeprefix("backbone.model.") for p in undecayed}
+
+
+def test_tokens_and_positions_are_not_decayed():
+    sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
+    config = dict(model_type="dinov2_with_registers", image_size=28, patch_size=14, **sizes)
+    wanted = {"cls_token", "position_embeddings", "register_tokens"}
+    assert _undecayed(HFViT(config=config)) == {f"embeddings.{name}" for name in wanted}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "wanted"),
+    [
+        ("swin", {"relative_position_bias.relative_position_bias_table"}),
+        (
+            "swinv2",
+            {
+                "self.logit_scale",
+                "self.continuous_position_bias_mlp.0.weight",
+                "self.continuous_position_bias_mlp.2.weight",
+            },
+        ),
+    ],
+)
+def test_relative_positions_are_not_decayed(model_type, wanted):
+    sizes = dict(embed_dim=8, depths=[1], num_heads=[2], window_size=4, image_size=32)
+    backbone = HFSwin(config=dict(model_type=model_type, patch_size=4, **sizes))
+    block = "encoder.layers.0.blocks.0.attention."
+    assert _undecayed(backbone) == {block + name for name in wanted}
+
+
+def test_a_norm_of_maps_is_not_decayed():
+    config = dict(model_type="convnextv2", hidden_sizes=[4] * 4, depths=[0, 0, 0, 1])
+    grn = "encoder.stages.3.layers.0.grn."
+    assert _undecayed(HFConvNet(config=config)) == {grn + "weight", grn + "bias"}
+
+
+def test_a_query_that_is_learned_is_decayed():
+    decoder = HandDecoder(8, width=8, num_layers=1, num_heads=2, mlp_dim=8, dropout=0.0)
+    assert decoder.query.ndim == 3
+    assert _undecayed(decoder) == set()
 
 
 def test_early_layers_learn_more_slowly():
@@ -137,6 +187,14 @@ def test_one_line_of_the_log_tells_the_rates(monkeypatch):
 def test_an_unknown_part_is_refused(key):
     with pytest.raises(ValueError, match=rf"{key}: the model has no part \['bakbone'\]"):
         _build(Model(), **{key: dict(bakbone=1e-5)})
+
+
+@pytest.mark.parametrize("key", ["lr", "weight_decay"])
+def test_an_optimizer_without_its_rates_is_refused(key):
+    optimizer = dict(type="AdamW", lr=1e-4, weight_decay=0.1)
+    del optimizer[key]
+    with pytest.raises(ValueError, match=f"optimizer: has no {key}; set both"):
+        PartLRConstructor(dict(optimizer=optimizer))
 
 
 def test_an_unknown_key_is_refused():
