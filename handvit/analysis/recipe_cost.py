@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from handvit.analysis.fake_model import fake_model
-from handvit.analysis.flops import count_flops
+from handvit.analysis.flops import count_flops, count_streamed_flops
 from handvit.analysis.parameters import ParameterCount, count_parameters
 from handvit.analysis.plain_crops import plain_crops
 from handvit.analysis.stand_in import self_contained
@@ -22,7 +22,8 @@ class RecipeCost(NamedTuple):
     num_frames: int  # of a clip
     batch_size: int  # of a training step
     parameters: dict[str, ParameterCount]  # by top-level part
-    flops: dict[str, int]  # of predicting one frame from its clip, by top-level part
+    frame_flops: dict[str, int]  # of one more frame of a stream, by top-level part
+    clip_flops: dict[str, int]  # of predicting the last frame from its clip, by top-level part
     memory: TrainingMemory  # bytes at ``batch_size``
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +60,8 @@ def measure_recipe(cfg: Config, *, batch_size: int = 32) -> RecipeCost:
             num_frames=num_frames,
             batch_size=batch_size,
             parameters=count_parameters(model),
-            flops=count_flops(model, crops),
+            frame_flops=count_streamed_flops(model, crops),
+            clip_flops=count_flops(model, crops),
             memory=training_memory(model, cfg, batch_size=batch_size, num_frames=num_frames),
         )
 

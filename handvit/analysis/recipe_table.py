@@ -6,15 +6,14 @@ from pathlib import Path
 from handvit.analysis.parameters import sum_counts
 from handvit.analysis.recipe_cost import RecipeCost
 
-_BEGIN = "<!-- recipes: written by tools/analysis_tools/list_recipes.py -->"
-_END = "<!-- end of recipes -->"
 _COLUMNS = (
     "recipe",
     "crop (px)",
     "frames",
     "parameters (M)",
     "trained (M)",
-    "GFLOPs",
+    "GFLOPs a frame",
+    "GFLOPs a clip",
     "memory (GiB)",
 )
 
@@ -45,30 +44,11 @@ def table_row(path: str, cost: RecipeCost) -> str:
             str(cost.num_frames),
             f"{count.total / 1e6:.1f}",
             f"{count.trainable / 1e6:.1f}",
-            f"{sum(cost.flops.values()) / 1e9:.1f}",
+            _giga(cost.frame_flops),
+            _giga(cost.clip_flops) if cost.num_frames > 1 else "",
             f"{cost.memory.total / 2**30:.1f}",
         ]
     )
-
-
-def insert_table(text: str, table: str, path: Path) -> str:
-    """Replace what stands between the two markers in a page.
-
-    Args:
-        text: of the page.
-        table: to put there.
-        path: of the page, for the message.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(
-            f"{path}: no place for the table; add these two lines: {_BEGIN!r} and {_END!r}"
-        )
-    return f"{before}{_BEGIN}\n\n{table}\n\n{_END}{after}"
 
 
 def _place(item: tuple[str, RecipeCost]) -> tuple[Path, str, int, str]:
@@ -76,6 +56,10 @@ def _place(item: tuple[str, RecipeCost]) -> tuple[Path, str, int, str]:
     path, cost = Path(item[0]), item[1]
     family = path.stem.split("_")[0]
     return path.parent, family, sum_counts(cost.parameters.values()).total, path.stem
+
+
+def _giga(flops: Mapping[str, int]) -> str:
+    return f"{sum(flops.values()) / 1e9:.1f}"
 
 
 def _row(cells: Sequence[str]) -> str:

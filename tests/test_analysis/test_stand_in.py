@@ -18,6 +18,9 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 def recipe() -> Config:
     cfg = load_config(str(CONFIGS / "stage2" / "dino_large_t7.py"))
     cfg.model.head.statistics = "data/statistics/real_mix.json"
+    translation_head = cfg.model.head.translation_head
+    translation_head.pop("prior_scale", None)
+    translation_head.statistics = "data/statistics/real_mix.json"
     return cfg
 
 
@@ -29,6 +32,7 @@ def test_every_file_of_the_models_is_replaced(recipe):
     }
     assert model.hand_model.source == "openhand"
     HandStatistics.load(model.head.statistics)
+    HandStatistics.load(model.head.translation_head.statistics)
 
 
 def test_what_is_no_file_stays(recipe):

@@ -11,9 +11,7 @@ from handvit.analysis import measure_file, recipe_files, table_row
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
 TOOL = ROOT / "tools" / "analysis_tools" / "list_recipes.py"
-MARKERS = (
-    "<!-- recipes: written by tools/analysis_tools/list_recipes.py -->\n<!-- end of recipes -->\n"
-)
+MARKERS = "<!-- recipes -->\n<!-- /recipes -->\n"
 STALE = "configs/README.md: run python tools/analysis_tools/list_recipes.py --write"
 
 
@@ -38,13 +36,13 @@ def test_writes_the_rows_into_the_page(tmp_path):
     page.write_text(f"# Recipes\n\n{MARKERS}")
     _list_recipes("--configs", tmp_path, "--write", page, "--num-workers", "1")
     assert list(_rows(page)) == ["demo/stage1_tiny.py"]
-    assert page.read_text().startswith("# Recipes\n\n<!-- recipes")
+    assert page.read_text().startswith("# Recipes\n\n<!-- recipes -->\n\n| recipe |")
 
 
 def test_a_page_without_a_place_fails_before_the_work(load_tool, tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# Recipes\n")
-    with pytest.raises(ValueError, match="no place for the table"):
+    with pytest.raises(ValueError, match="must hold the lines '<!-- recipes -->'"):
         load_tool("analysis_tools/list_recipes.py").main(["--write", str(page)])
 
 

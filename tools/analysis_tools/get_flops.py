@@ -4,19 +4,21 @@
         [--cfg-options model.backbone.gradient_checkpointing=True ...]
 
 Needs neither weights, nor MANO, nor a GPU: the model is built with shapes alone. A multiply-add
-counts as two FLOPs; operations on single elements do not count. A recipe for clips predicts one
-frame from all frames of a clip. Memory is that of one GPU in units of 2^30 bytes; CUDA itself
-takes about half a GiB more, and the buckets of several GPUs as much as the trained weights.
+counts as two FLOPs; operations on single elements do not count. A frame is the next one of a
+stream, whose past a recipe for clips remembers; a clip is one prediction from all of its frames.
+Memory is that of one GPU in units of 2^30 bytes; CUDA itself takes about half a GiB more, and the
+buckets of several GPUs as much as the trained weights.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import DictAction
 
 from handvit.analysis import RecipeCost, measure_recipe, sum_counts
+from handvit.atomic_file import atomic_file
 from handvit.engine.launch import load_config, prepare_environment
 
 
@@ -34,18 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prepare_environment(local_rank=0)
     cost = measure_recipe(load_config(args.config, args.cfg_options), batch_size=args.batch_size)
     print(format_cost(cost))
-    if args.json:
-        args.json.write_text(json.dumps(cost.to_json(), indent=2) + "\n")
+    if args.json is not None:
+        with atomic_file(args.json) as file:
+            file.write(json.dumps(cost.to_json(), indent=2).encode() + b"\n")
 
 
 def format_cost(cost: RecipeCost) -> str:
     """Return lines to read: one for each part of the model, then the memory."""
     counts = {**cost.parameters, "all": sum_counts(cost.parameters.values())}
-    flops = {**cost.flops, "all": sum(cost.flops.values())}
-    lines = [f"{'':12}{'parameters/M':>14}{'trained/M':>12}{'GFLOPs':>12}"]
+    columns = {
+        "parameters/M": {name: count.total / 1e6 for name, count in counts.items()},
+        "trained/M": {name: count.trainable / 1e6 for name, count in counts.items()},
+        "GFLOPs a frame": _giga(cost.frame_flops),
+    }
+    if cost.num_frames > 1:
+        columns["GFLOPs a clip"] = _giga(cost.clip_flops)
+    lines = [" " * 12 + "".join(f"{title:>16}" for title in columns)]
     lines += [
-        f"{name:12}{count.total / 1e6:14.2f}{count.trainable / 1e6:12.2f}{flops[name] / 1e9:12.2f}"
-        for name, count in counts.items()
+        f"{name:12}" + "".join(f"{values[name]:16.2f}" for values in columns.values())
+        for name in counts
     ]
     memory = {**cost.memory._asdict(), "all": cost.memory.total}
     lines += [
@@ -54,6 +63,11 @@ def format_cost(cost: RecipeCost) -> str:
         + ", ".join(f"{name} {size / 2**30:.2f}" for name, size in memory.items()),
     ]
     return "\n".join(lines)
+
+
+def _giga(flops: Mapping[str, int]) -> dict[str, float]:
+    """Return billions, by part and of all."""
+    return {name: count / 1e9 for name, count in [*flops.items(), ("all", sum(flops.values()))]}
 
 
 if __name__ == "__main__":

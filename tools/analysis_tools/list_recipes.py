@@ -1,9 +1,9 @@
-"""Write the table of all recipes: parameters, GFLOPs of a prediction, memory of training.
+"""Write the table of all recipes: parameters, GFLOPs of a frame and a clip, memory of training.
 
     python tools/analysis_tools/list_recipes.py [--write configs/README.md]
 
-Prints Markdown, or puts it between the two marker comments of a page. How the numbers are counted:
-see get_flops.py.
+Prints Markdown, or puts it in the section "recipes" of a page, between the lines <!-- recipes -->
+and <!-- /recipes -->. How the numbers are counted: see get_flops.py.
 """
 
 import argparse
@@ -15,8 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from handvit.analysis import insert_table, measure_file, recipe_files, recipe_table
-from handvit.atomic_file import atomic_file
+from handvit.analysis import measure_file, recipe_files, recipe_table
+from handvit.marked_section import check_section, write_section
+
+SECTION = "recipes"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,18 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--num-workers", type=int, default=cores, help="processes")
     args = parser.parse_args(arguments)
 
-    text = args.write.read_text() if args.write else ""
-    if args.write:
-        insert_table(text, "", args.write)  # before anything is measured: is there a place?
+    if args.write is not None:
+        check_section(args.write, SECTION)  # now, not after the work
     files = recipe_files(args.configs)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.num_workers, mp_context=context) as pool:
         measured = list(tqdm(pool.map(measure_file, files), total=len(files), unit="recipe"))
     names = [path.relative_to(args.configs).as_posix() for path in files]
     table = recipe_table(dict(zip(names, measured, strict=True)))
-    if args.write:
-        with atomic_file(args.write) as file:
-            file.write(insert_table(text, table, args.write).encode())
+    if args.write is not None:
+        write_section(args.write, SECTION, table)
     else:
         print(table)
 
