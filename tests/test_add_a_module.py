@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PIECE = re.compile(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STEP = """
-import json, sys
-sys.path.append(".")
+import json
 from handvit.analysis.plain_crops import plain_crops
-from handvit.engine.launch import load_config
+from handvit.engine.launch import load_config, prepare_environment
 from handvit.registry import MODELS
 
+prepare_environment(local_rank=0)
 cfg = load_config("my_project/configs/field_of_view_tiny.py")
 model = MODELS.build(cfg.model)
 crops = plain_crops(2, crop_size=cfg.model.data_preprocessor.crop_size)

@@ -6,5 +6,5 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(type="HFViT", pretrained="data/weights/dinov2-base"),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
 )

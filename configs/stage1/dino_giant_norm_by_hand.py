@@ -8,5 +8,5 @@ model = dict(
     backbone=dict(
         type="HFViT", pretrained="data/weights/dinov2-giant", gradient_checkpointing=True
     ),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
 )

@@ -10,5 +10,5 @@ model = dict(
         pretrained="data/weights/dinov3-vith16plus-pretrain-lvd1689m",
         gradient_checkpointing=True,
     ),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
 )

@@ -12,7 +12,10 @@ model = dict(
         decoder=dict(_delete_=True, type="HamerDecoder"),
         pose_head=dict(_delete_=True, type="Rotation6DPoseHead"),
         translation_head=dict(
-            _delete_=True, type="WeakPerspectiveHead", focal=dict(type="TrueFocal")
+            _delete_=True,
+            type="WeakPerspectiveHead",
+            focal=dict(type="TrueFocal"),
+            keypoint_weight=0.005,  # per pixel
         ),
     ),
     # No absolute term: the camera is asked for its own projections only, as HaMeR's is.

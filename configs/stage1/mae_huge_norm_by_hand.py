@@ -8,5 +8,5 @@ model = dict(
     backbone=dict(
         type="HFViTMAE", pretrained="data/weights/vit-mae-huge", gradient_checkpointing=True
     ),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
 )

@@ -7,5 +7,5 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(crop_size=256),
     backbone=dict(type="HFSwin", pretrained="data/weights/swinv2-tiny-patch4-window8-256"),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
 )

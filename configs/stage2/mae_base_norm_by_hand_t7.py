@@ -6,7 +6,7 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(type="HFViTMAE", pretrained="data/weights/vit-mae-base"),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
     temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
     frozen=("backbone", "neck", "head"),
 )

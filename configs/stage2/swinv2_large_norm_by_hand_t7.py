@@ -10,7 +10,7 @@ model = dict(
         type="HFSwin",
         pretrained="data/weights/swinv2-large-patch4-window12to16-192to256-22kto1k-ft",
     ),
-    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"), prior_scale=1.5)),  # hand sizes
+    head=dict(translation_head=dict(unit=dict(type="HandSizeUnit"))),
     temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
     frozen=("backbone", "neck", "head"),
 )

@@ -7,36 +7,46 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
-from transformers import (
-    Dinov2Config,
-    Dinov2Model,
-    Swinv2Config,
-    Swinv2Model,
-    ViTMAEConfig,
-    ViTMAEModel,
-)
+from transformers import AutoConfig, AutoModel
 
 from handvit.analysis.stand_in import stand_in_statistics
 from handvit.engine.launch import load_config
+from handvit.models.backbones.hf_architectures import ARCHITECTURES
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_WALKED = (
+    "model",
+    *(f"{loop}_dataloader" for loop in ("train", "val", "test")),
+    *(f"{loop}_evaluator" for loop in ("val", "test")),
+)
+_VIT = dict(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32)
+#: Tiny models, 32 or 64 channels wide, by the family of the pretrained one.
+_TINY = {
+    "dinov2": dict(_VIT, mlp_ratio=1, image_size=56),
+    "dinov3_vit": dict(_VIT, num_register_tokens=4),
+    "vit_mae": dict(_VIT, image_size=64),
+    "swinv2": dict(
+        embed_dim=16, depths=[1, 1], num_heads=[1, 2], patch_size=16, image_size=128, window_size=4
+    ),
+    "convnextv2": dict(hidden_sizes=[8, 16, 32, 64], depths=[1, 1, 1, 1]),
+    "mobilevit": dict(
+        hidden_sizes=[16, 16, 16],
+        neck_hidden_sizes=[8, 8, 8, 8, 16, 16, 64],
+        num_attention_heads=2,
+    ),
+}
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> dict[str, str]:
-    """Folders with tiny weights, by the class that loads them."""
-    vit = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-    models = {
-        "HFViT": Dinov2Model(Dinov2Config(**vit, mlp_ratio=1, image_size=56)),
-        "HFViTMAE": ViTMAEModel(ViTMAEConfig(**vit, image_size=64)),
-        "HFSwin": Swinv2Model(
-            Swinv2Config(embed_dim=16, depths=[1, 1], num_heads=[1, 2], patch_size=16)
-        ),
-    }
+    """Folders with tiny weights, by family."""
     root = tmp_path_factory.mktemp("weights")
-    for name, model in models.items():
-        model.save_pretrained(root / name)
-    return {name: str(root / name) for name in models}
+    for family, sizes in _TINY.items():
+        config = AutoConfig.for_model(family, **sizes)
+        AutoModel.from_config(config).save_pretrained(root / family)
+    return {family: str(root / family) for family in _TINY}
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +67,9 @@ def replacements(clips_root, weights, tmp_path_factory) -> dict[str, Callable[[d
         "data_root": lambda node: node.update(data),
         "batch_size": lambda node: node.update(loader),
         "source": lambda node: node.update(source="openhand"),
-        "pretrained": lambda node: node.update(pretrained=weights[node["type"]]),
+        "pretrained": lambda node: node.update(pretrained=weights[family_of(node)]),
+        "fusion": lambda node: node["fusion"].update(layers=(1, 4)),
+        "min_bbox_size": lambda node: node.update(min_bbox_size=1.0),
         "statistics": lambda node: node.update(statistics=str(statistics)),
         "decoder": lambda node: node["decoder"].update(decoder),
     }
@@ -79,7 +91,14 @@ def load(replacements, monkeypatch) -> Callable[[Path], Config]:
 
     def read(path: Path) -> Config:
         cfg = load_config(str(path))
-        walk(cfg._cfg_dict)
+        # Not the whole config: an ablation's declaration names parts too.
+        for key in _WALKED:
+            walk(cfg[key])
         return cfg
 
     return read
+
+
+def family_of(backbone: dict[str, Any]) -> str:
+    """Return transformers' name of the architecture that a recipe's folder is named for."""
+    return ARCHITECTURES[Path(backbone["pretrained"]).name]["model_type"]

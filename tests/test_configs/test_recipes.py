@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from handvit.engine.hooks import PortableCheckpointHook
 from handvit.engine.launch import load_config
@@ -18,6 +19,24 @@ RECIPES = sorted(
     for path in folder.rglob("*.py")
     if "_base_" not in path.parts and (folder.name == "configs" or "configs" in path.parts)
 )
+
+
+STAGE2 = sorted((ROOT / "configs" / "stage2").glob("*.py"))
+BACKBONES = (
+    *(f"dino_{size}" for size in ("small", "base", "large", "giant")),
+    *(f"dinov3_{size}" for size in ("small", "base", "large", "hplus")),
+    *(f"mae_{size}" for size in ("base", "large", "huge")),
+    *(f"swinv2_{size}" for size in ("tiny", "base", "large")),
+)
+
+
+def watch_gradients(model: nn.Module) -> set[str]:
+    """Return a set that fills with the names of the parameters that get a gradient."""
+    reached = set()
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            value.register_post_accumulate_grad_hook(lambda _, name=name: reached.add(name))
+    return reached
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -38,15 +57,44 @@ def test_recipe_builds_trains_and_predicts(path, load, tmp_path):
 
     model, batch = runner.model.train(), next(iter(loop.dataloader))
     before = {name: value.clone() for name, value in model.named_parameters()}
+    reached = watch_gradients(model)
     losses = model.train_step(batch, runner.optim_wrapper)
     assert all(value.isfinite() for value in losses.values())
-    for name, value in model.named_parameters():
-        assert value.requires_grad or torch.equal(value, before[name]), name
-    assert any(not torch.equal(value, before[name]) for name, value in model.named_parameters())
+    # Every trainable parameter has a gradient, as DDP needs, and nothing else moves.
+    assert reached == {name for name, value in model.named_parameters() if value.requires_grad}
+    moved = {n for n, value in model.named_parameters() if not torch.equal(value, before[n])}
+    assert moved and moved <= reached
     hands = model.eval().val_step(batch)
     assert len(hands) == 2
     assert all(hand.vertices_cam.isfinite().all() for hand in hands)
     assert all(hand.root.depth_std > 0 for hand in hands)
+
+
+@pytest.mark.parametrize("path", STAGE2, ids=lambda path: path.stem)
+def test_stage_2_has_the_model_of_its_stage_1(path):
+    """And starts from its last checkpoint."""
+    cfg = load_config(str(path))
+    name = re.sub(r"_t\d+$", "", path.stem)
+    stage1 = load_config(str(ROOT / "configs" / "stage1" / f"{name}.py"))
+    last = stage1.train_cfg.max_iters
+    assert cfg.load_from == f"work_dirs/{name}/iter_{last}.pth"
+    model, alone = cfg.model.to_dict(), stage1.model.to_dict()
+    temporal, frozen = model.pop("temporal"), model.pop("frozen")
+    assert frozen == ("backbone", "neck", "head")
+    # Nothing of a frozen backbone is kept for a backward pass.
+    alone["backbone"].pop("gradient_checkpointing", None)
+    assert model == alone
+    clip_length = int(path.stem.rpartition("_t")[2])
+    assert temporal.get("max_frames", 7) == clip_length
+    assert cfg.val_dataloader.dataset.clip_length == clip_length
+
+
+def test_every_public_backbone_of_the_zoo_has_its_recipes():
+    """With metres and with hand sizes, alone and in time."""
+    names = {path.stem for path in RECIPES}
+    for backbone in BACKBONES:
+        for unit in ("", "_norm_by_hand"):
+            assert {f"{backbone}{unit}", f"{backbone}{unit}_t7"} <= names
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

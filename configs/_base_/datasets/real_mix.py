@@ -41,7 +41,14 @@ val_dataloader = dict(
     collate_fn=dict(type="handvit.hand_collate"),
     dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_val"),
 )
-test_dataloader = val_dataloader
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="handvit.hand_collate"),
+    dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_test"),
+)
 val_evaluator = dict(
     type="HandMetric",
     hand_model=dict(type="ManoLayer", source="data/mano/MANO_RIGHT.npz"),

@@ -43,7 +43,14 @@ val_dataloader = dict(
     collate_fn=dict(type="handvit.hand_collate"),
     dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_val", clip_length=16),
 )
-test_dataloader = val_dataloader
+test_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="handvit.hand_collate"),
+    dataset=dict(type="HandClipDataset", data_root="data/shards/dexycb_s0_test", clip_length=16),
+)
 val_evaluator = dict(
     type="HandMetric",
     hand_model=dict(type="ManoLayer", source="data/mano/MANO_RIGHT.npz"),

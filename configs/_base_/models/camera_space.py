@@ -1,4 +1,5 @@
 # All but the backbone: rays by cross-attention, one-query decoder, wrist by heatmap and bins.
+# The statistics of the training data are written by tools/misc/compute_statistics.py.
 model = dict(
     type="HandPoseEstimator",
     data_preprocessor=dict(
@@ -36,12 +37,12 @@ model = dict(
         pose_head=dict(type="AxisAnglePoseHead"),
         translation_head=dict(
             type="UvDistanceHead",
-            prior_scale=0.121,  # metres
+            statistics="data/statistics/real_mix.json",
             heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),  # per nat; crop sides
             # Per nat; per unit of log distance.
             bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
         ),
-        statistics="data/statistics/real_mix.json",  # by tools/misc/compute_statistics.py
+        statistics="data/statistics/real_mix.json",
     ),
     hand_model=dict(type="ManoLayer", source="data/mano/MANO_RIGHT.npz"),
     losses=dict(

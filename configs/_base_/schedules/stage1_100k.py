@@ -25,7 +25,10 @@ custom_hooks = [
     dict(type="DropoutWarmupHook", part="head", num_iters=10_000),
     dict(
         type="HandEMAHook",
-        momentum=2e-4,  # the weight of what is new: an average over about 5000 iterations
+        # The plain mean of all weights at first, then an average over about 5000 iterations.
+        ema_type="MomentumAnnealingEMA",
+        momentum=2e-4,  # the weight of what is new
+        gamma=1,
         update_buffers=True,  # average batch-norm statistics too
     ),
 ]

@@ -1,0 +1,20 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix.py",
+    "../_base_/schedules/stage1_100k.py",
+    "../_base_/default_runtime.py",
+]
+# The wrist by one heatmap for each axis of camera space, in hand sizes.
+model = dict(
+    backbone=dict(type="HFViT", pretrained="data/weights/dinov2-large"),
+    head=dict(
+        translation_head=dict(
+            _delete_=True,
+            type="SoftArgmax3DHead",
+            statistics="data/statistics/real_mix.json",
+            heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.1),  # per nat; deviations
+            unit=dict(type="HandSizeUnit"),
+        )
+    ),
+    losses=dict(loss_keypoints_img=dict(hold=dict(type="HoldDepth"))),
+)

@@ -1,0 +1,14 @@
+_base_ = [
+    "../_base_/models/camera_space.py",
+    "../_base_/datasets/real_mix_t7.py",
+    "../_base_/schedules/stage2_50k.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    backbone=dict(
+        type="HFViT", pretrained="data/weights/dinov2-large", lora=dict(rank=16, alpha=16)
+    ),
+    temporal=dict(type="TemporalEncoder", num_layers=2, num_heads=16),
+    frozen=("backbone", "neck", "head"),
+)
+load_from = "work_dirs/dino_large_lora/iter_100000.pth"
