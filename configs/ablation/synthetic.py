@@ -8,6 +8,7 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=500, max_keep_ckpts=1, save_best=None),
 )
+as_hamer = dict(embedding="no_embedding", decoder="hamer_decoder")
 # For tools/benchmark/ablation.py, which replaces one part of the model after the other.
 ablation = dict(
     data=dict(
@@ -38,19 +39,12 @@ ablation = dict(
         dict(pose="quaternion"),
         dict(pose="beta"),
         dict(decoder="hamer_decoder"),
-        dict(translation="weak_perspective"),
-        # As HaMeR does it: no camera in, none in the losses; its focal length, or the true one.
-        dict(
-            translation="weak_perspective_5000",
-            embedding="no_embedding",
-            decoder="hamer_decoder",
-            losses="relative",
-        ),
-        dict(
-            translation="weak_perspective",
-            embedding="no_embedding",
-            decoder="hamer_decoder",
-            losses="relative",
-        ),
+        dict(translation="weak_perspective", losses="with_root"),
+        # As HaMeR does it, no camera in: the true focal length and the wrist in the losses; or no
+        # camera in the losses either, and HaMeR's focal length or the true one.
+        dict(as_hamer, translation="weak_perspective", losses="with_root"),
+        dict(as_hamer, translation="weak_perspective_5000", losses="relative"),
+        dict(as_hamer, translation="weak_perspective", losses="relative"),
     ],
 )
+del as_hamer

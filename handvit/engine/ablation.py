@@ -4,7 +4,11 @@ A config declares them beside what the Runner reads::
 
     ablation = dict(
         axes=dict(
-            embedding=dict(key="model.neck", options=dict(none=dict(type="NoPerspInfo"), ...)),
+            embedding=dict(
+                key="model.neck",
+                metric="mpjpe_cam",  # that its rows are judged by
+                options=dict(none=dict(type="NoPerspInfo"), ...),
+            ),
             ...
         ),
         default=dict(embedding="ca", ...),  # an option of every axis
@@ -34,6 +38,7 @@ class Axis(NamedTuple):
     """Name a place in a config and the blocks that can stand there."""
 
     key: str  # such as ``model.neck``
+    metric: str  # that shows what the blocks are worth
     options: dict[str, Any]  # name -> config block
 
 
@@ -57,7 +62,10 @@ class Ablation(NamedTuple):
         Raises:
             ValueError: an axis or option is unknown, ambiguous or missing, or a row occurs twice.
         """
-        axes = {name: Axis(axis["key"], dict(axis["options"])) for name, axis in axes.items()}
+        axes = {
+            name: Axis(axis["key"], axis["metric"], dict(axis["options"]))
+            for name, axis in axes.items()
+        }
         _check_options(axes)
         if default.keys() != axes.keys():
             raise ValueError(
@@ -85,6 +93,40 @@ class Ablation(NamedTuple):
             variants={name: row for name, row in self.variants.items() if name in kept}
         )
 
+    def rows_by_metric(self) -> dict[str, list[str]]:
+        """Group the rows besides the default by what is said to show them, and by nothing else.
+
+        A row that differs on several axes stands under the metric of each.
+        """
+        default = self.variants[DEFAULT].choice
+        rows: dict[str, list[str]] = {axis.metric: [] for axis in self.axes.values()}
+        for row in self.variants.values():
+            changed = [
+                axis for name, axis in self.axes.items() if row.choice[name] != default[name]
+            ]
+            for metric in dict.fromkeys(axis.metric for axis in changed):
+                rows[metric].append(row.name)
+        return rows
+
+    def refuse_replaced(self, keys: Iterable[str]) -> None:
+        """Refuse to change what every variant replaces, as that would change nothing.
+
+        Args:
+            keys: of ``--cfg-options``.
+
+        Raises:
+            ValueError: names the key that has an effect.
+        """
+        default = self.variants[DEFAULT].choice
+        for key in keys:
+            for name, axis in self.axes.items():
+                if f"{key}.".startswith(f"{axis.key}."):
+                    option = f"ablation.axes.{name}.options.{default[name]}"
+                    raise ValueError(
+                        f"--cfg-options {key}: every variant replaces {axis.key}; the default's"
+                        f" is {option}, so change {option}{key[len(axis.key) :]}"
+                    )
+
     def config(self, base: Config, variant: Variant) -> Config:
         """Return the variant's config: the Runner's part of ``base`` with the blocks it chose.
 
@@ -93,7 +135,7 @@ class Ablation(NamedTuple):
         """
         cfg = Config({k: copy.deepcopy(v) for k, v in base.items() if k in _RUNNER_KEYS})
         for name, option in variant.choice.items():
-            key, options = self.axes[name]
+            key, _, options = self.axes[name]
             *parents, last = key.split(".")
             try:
                 parent = reduce(getitem, parents, cfg)

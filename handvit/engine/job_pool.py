@@ -6,7 +6,9 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 _POLL_SECONDS = 0.2
@@ -39,7 +41,7 @@ def run_jobs(
 
     Commands run in sessions of their own, so that Ctrl-C reaches them only from here and only
     once. When the iteration stops early, by Ctrl-C or otherwise, they are interrupted, and killed
-    if they do not end.
+    if they do not end. SIGTERM and SIGHUP count as Ctrl-C meanwhile. Must run in the main thread.
 
     Args:
         environment: variables in addition to this process's own.
@@ -47,17 +49,18 @@ def run_jobs(
     """
     waiting = deque(jobs)
     running: list[_RunningJob] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < num_parallel:
-                running.append(_RunningJob(waiting.popleft(), environment))
-            for job in [job for job in running if job.has_ended()]:
-                running.remove(job)
-                yield FinishedJob(job.job, job.process.returncode)
-            on_poll()
-            time.sleep(_POLL_SECONDS)
-    finally:
-        _stop([job.process for job in running])
+    with _ends_as_interrupts():
+        try:
+            while waiting or running:
+                while waiting and len(running) < num_parallel:
+                    running.append(_RunningJob(waiting.popleft(), environment))
+                for job in [job for job in running if job.has_ended()]:
+                    running.remove(job)
+                    yield FinishedJob(job.job, job.process.returncode)
+                on_poll()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            _stop([job.process for job in running])
 
 
 class _RunningJob:
@@ -72,9 +75,13 @@ class _RunningJob:
 
     def has_ended(self) -> bool:
         """Say whether all commands have ended well, or one has not; start the next if need be."""
-        if self.process.poll() == 0 and self._commands:
+        if self.process.poll() is None:
+            return False
+        _signal(self.process, signal.SIGKILL)  # what it has left behind
+        if self.process.returncode == 0 and self._commands:
             self._start_next()
-        return self.process.returncode is not None
+            return False
+        return True
 
     def _start_next(self) -> None:
         with self.job.log.open("ab") as log:
@@ -86,6 +93,24 @@ class _RunningJob:
                 env=self._environment,
                 start_new_session=True,
             )
+
+
+@contextmanager
+def _ends_as_interrupts() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` where the process would end; what it ignores, it goes on to."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    caught = [number for number, handler in before.items() if handler != signal.SIG_IGN]  # nohup
+    try:
+        for number in caught:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
@@ -104,5 +129,6 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
 
 
 def _signal(process: subprocess.Popen, number: int) -> None:
-    if process.poll() is None:
+    """Reach all of a group; its leader may have ended before its children."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -8,19 +8,22 @@ import numpy as np
 import torch
 
 from handvit.evaluation.bootstrap import (
+    Difference,
     Interval,
     SeedNoise,
+    beyond_chance,
     bootstrap_difference,
     bootstrap_mean,
 )
 from handvit.evaluation.depth_bins import DepthBins, bin_by_depth
-from handvit.evaluation.functional import keypoint_errors
+from handvit.evaluation.functional import aligned_errors, keypoint_errors, root_relative
 from handvit.evaluation.ground_truth import GroundTruth
 from handvit.evaluation.summary import MILLIMETRES, summarize
 from handvit.evaluation.table import MISSING
 
 MAX_DEPTH_BINS = 4
-_METRICS = ("root_error", "mpjpe_rel", "pa_mpjpe")
+COMPARED = ("mpjpe_cam", "mpjpe_rel", "pa_mpjpe")
+UNCLEAR = "unclear"
 
 
 class MeasuredVariant(NamedTuple):
@@ -28,10 +31,13 @@ class MeasuredVariant(NamedTuple):
 
     metrics: dict[str, float]  # as ``summarize`` returns them, averaged over seeds
     depth_bins: DepthBins  # averaged over seeds
-    errors: np.ndarray  # (S, N) metres, of the keypoints in camera space, by seed and hand
+    errors: dict[str, np.ndarray]  # of ``COMPARED``, (S, N) metres by seed and hand
+    num_seeds: int  # zero: nothing was trained, so no seed has a part in it
 
     @classmethod
-    def measure(cls, predictions: Sequence[np.ndarray], truth: GroundTruth) -> "MeasuredVariant":
+    def measure(
+        cls, predictions: Sequence[np.ndarray], truth: GroundTruth, *, is_trained: bool = True
+    ) -> "MeasuredVariant":
         """Measure S predictions (N, 21, 3) metres, in the order of ``truth``.
 
         Raises:
@@ -41,29 +47,20 @@ class MeasuredVariant(NamedTuple):
             raise ValueError("an ablation needs test hands with a real camera and all 21 keypoints")
         summaries = [summarize(pred, truth) for pred in predictions]
         bins = [bin_by_depth(pred, truth, max_bins=MAX_DEPTH_BINS) for pred in predictions]
-        gt = torch.as_tensor(truth.keypoints_cam)
-        errors = [keypoint_errors(torch.as_tensor(pred), gt).mean(dim=-1) for pred in predictions]
+        errors = [_errors_by_hand(pred, truth) for pred in predictions]
         return cls(
             metrics={name: _mean(row[name] for row in summaries) for name in summaries[0]},
             depth_bins=DepthBins(*(np.mean(values, axis=0) for values in zip(*bins, strict=True))),
-            errors=torch.stack(errors).numpy(),
+            errors={name: np.stack([row[name] for row in errors]) for name in COMPARED},
+            num_seeds=len(predictions) if is_trained else 0,
         )
 
 
 class Verdict(NamedTuple):
-    """State a variant's error in camera space, and how it differs from the default's, in metres."""
+    """Say whether a variant differs from the default by more than chance, in one metric."""
 
-    error: Interval
-    difference: Interval | None  # None for the default, and where there is no default
-
-    @property
-    def word(self) -> str:
-        """Say whether the difference is more than chance."""
-        if self.difference is None:
-            return MISSING
-        if self.difference.low > 0:
-            return "worse"
-        return "better" if self.difference.high < 0 else "even"
+    difference: Interval  # metres
+    word: str  # "better", "worse", or ``UNCLEAR``
 
 
 class AblationTable:
@@ -77,42 +74,35 @@ class AblationTable:
     def __init__(self, measured: Mapping[str, MeasuredVariant], *, default: str) -> None:
         self.measured = dict(measured)
         self.default = default
-        self.noise = SeedNoise.pooled(variant.errors for variant in measured.values())
-        self.verdicts = {name: self._judge(name) for name in measured}
+        self.error = {
+            name: bootstrap_mean(row.errors["mpjpe_cam"]) for name, row in measured.items()
+        }
+        self.noise = {
+            metric: SeedNoise.pooled(row.errors[metric] for row in measured.values())
+            for metric in COMPARED
+        }
+        #: metric -> variant -> verdict; there is none of the default, and none without it.
+        self.verdicts = {metric: self._judge(metric) for metric in COMPARED}
 
-    def findings(self) -> list[str]:
-        """Say in sentences what the verdicts mean and which variants win."""
-        share, degrees = self.noise
-        luck = (
-            f"and over other seeds (standard deviation between trainings {share:.1%} of the error,"
-            f" {degrees} degrees of freedom)"
-            if degrees
-            else "only; no variant was trained with several seeds, so luck may have decided"
-        )
-        best = min(self.verdicts, key=lambda name: self.verdicts[name].error.mean)
-        error = self.verdicts[best].error.mean * MILLIMETRES
-        better = [name for name, verdict in self.verdicts.items() if verdict.word == "better"]
-        return [
-            f"`difference`: `mpjpe_cam` minus that of `{self.default}`, hand by hand, with its 95 %"
-            f" interval over other test hands {luck}. `verdict`: whether it excludes zero.",
-            f"Smallest `mpjpe_cam`: `{best}`, {error:.1f} mm. Better than `{self.default}` beyond"
-            f" chance: {_listed(better)}.",
-        ]
+    def word(self, name: str, metric: str) -> str:
+        """Return a verdict's word, or the mark of a missing one."""
+        verdict = self.verdicts[metric].get(name)
+        return MISSING if verdict is None else verdict.word
 
-    def to_markdown(self, columns: Sequence[str], labels: Mapping[str, Sequence[str]]) -> str:
+    def to_markdown(self, names: Sequence[str]) -> str:
         """Write one line a variant, in millimetres.
 
         Args:
-            columns: heads of the columns that say what a variant is.
-            labels: variant -> cells of these columns, in the order of the lines. A variant that
-                was not measured gets a line without numbers.
+            names: of the variants, in the order of the lines. One that was not measured gets a
+                line without numbers.
         """
-        heads = [*columns, *self._heads()]
+        heads = self._heads()
         lines = [heads, ["---"] * len(heads)]
-        for name, cells in labels.items():
+        for name in names:
             known = name in self.measured
-            numbers = self._numbers(name) if known else [MISSING] * (len(heads) - len(cells))
-            lines.append([*cells, *numbers])
+            cells = self._numbers(name) if known else [MISSING] * (len(heads) - 1)
+            cells = [name, *cells]
+            lines.append([f"**{cell}**" for cell in cells] if name == self.default else cells)
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -120,58 +110,92 @@ class AblationTable:
         return {
             "units": "mm",
             "default": self.default,
-            "seed_noise": self.noise._asdict(),
+            "seed_noise": {metric: noise._asdict() for metric, noise in self.noise.items()},
             "rows": {
                 name: {
-                    "num_seeds": len(variant.errors),
+                    "num_seeds": variant.num_seeds,
                     "metrics": variant.metrics,
                     "depth_bins": variant.depth_bins.to_json(),
-                    "mpjpe_cam": _in_millimetres(self.verdicts[name].error),
-                    "difference": _in_millimetres(self.verdicts[name].difference),
-                    "verdict": self.verdicts[name].word,
+                    "mpjpe_cam": _in_millimetres(self.error[name]),
+                    "differences": {
+                        metric: _in_millimetres(verdicts[name].difference)
+                        for metric, verdicts in self.verdicts.items()
+                        if name in verdicts
+                    },
+                    "verdicts": {metric: self.word(name, metric) for metric in COMPARED},
                 }
                 for name, variant in self.measured.items()
             },
         }
 
-    def _judge(self, name: str) -> Verdict:
-        errors = self.measured[name].errors
-        if name == self.default or self.default not in self.measured:
-            return Verdict(bootstrap_mean(errors), None)
-        reference = self.measured[self.default].errors
-        return Verdict(bootstrap_mean(errors), bootstrap_difference(errors, reference, self.noise))
+    def _judge(self, metric: str) -> dict[str, Verdict]:
+        if self.default not in self.measured:
+            return {}
+        differences = {
+            name: self._difference(name, metric) for name in self.measured if name != self.default
+        }
+        believed = beyond_chance([difference.p_value for difference in differences.values()])
+        return {
+            name: Verdict(interval, _word(interval.mean) if is_real else UNCLEAR)
+            for (name, (interval, _)), is_real in zip(differences.items(), believed, strict=True)
+        }
+
+    def _difference(self, name: str, metric: str) -> Difference:
+        noise = self.noise[metric]
+        pair = [self.measured[row] for row in (name, self.default)]
+        errors, reference = (row.errors[metric] for row in pair)
+        luck = [noise.std(row.errors[metric]) for row in pair if row.num_seeds]
+        return bootstrap_difference(
+            errors,
+            reference,
+            seed_std=float(np.linalg.norm(luck)),
+            degrees_of_freedom=noise.degrees_of_freedom,
+        )
 
     def _heads(self) -> list[str]:
         edges = next(iter(self.measured.values())).depth_bins.edge
-        bins = [f"root {near:.2f}-{far:.2f} m" for near, far in pairwise(edges)]
-        return ["mpjpe_cam", "difference", "verdict", *bins, *_METRICS]
+        bins = [f"root_error {near:.2f}-{far:.2f} m" for near, far in pairwise(edges)]
+        compared = [head for metric in COMPARED for head in (metric, "difference")]
+        return ["variant", "seeds", *compared, "root_error", *bins]
 
     def _numbers(self, name: str) -> list[str]:
-        metrics, bins, _ = self.measured[name]
-        error, difference = self.verdicts[name]
-        return [
-            f"{error.mean * MILLIMETRES:.1f}",
-            MISSING if difference is None else _format_difference(difference),
-            self.verdicts[name].word,
-            *(f"{value * MILLIMETRES:.1f}" for value in bins.root_error),
-            *(f"{metrics[metric]:.1f}" for metric in _METRICS),
-        ]
+        metrics, bins, _, num_seeds = self.measured[name]
+        cells = [str(num_seeds) if num_seeds else MISSING]
+        for metric in COMPARED:
+            cells += [f"{metrics[metric]:.1f}", self._format_verdict(name, metric)]
+        cells.append(f"{metrics['root_error']:.1f}")
+        return cells + [f"{value * MILLIMETRES:.1f}" for value in bins.root_error]
+
+    def _format_verdict(self, name: str, metric: str) -> str:
+        verdict = self.verdicts[metric].get(name)
+        if verdict is None:
+            return MISSING
+        mean, low, high = (f"{value * MILLIMETRES:+.1f}" for value in verdict.difference)
+        return f"{mean} [{low}, {high}] {verdict.word}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
+def _errors_by_hand(pred_keypoints_cam: np.ndarray, truth: GroundTruth) -> dict[str, np.ndarray]:
+    """Average over the keypoints of each hand: of ``COMPARED``, (N,) metres."""
+    pred, gt = (
+        torch.as_tensor(values, dtype=torch.float64)
+        for values in (pred_keypoints_cam, truth.keypoints_cam)
+    )
+    valid = torch.as_tensor(truth.keypoints_cam_valid)
+    errors = (
+        keypoint_errors(pred, gt),
+        keypoint_errors(root_relative(pred), root_relative(gt)),
+        aligned_errors(pred, gt, valid),
+    )
+    return {name: e.mean(dim=-1).numpy() for name, e in zip(COMPARED, errors, strict=True)}
+
+
+def _word(difference: float) -> str:
+    return "worse" if difference > 0 else "better"
 
 
 def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _format_difference(interval: Interval) -> str:
-    mean, low, high = (f"{value * MILLIMETRES:+.1f}" for value in interval)
-    return f"{mean} [{low}, {high}]"
-
-
-def _in_millimetres(interval: Interval | None) -> dict[str, float] | None:
-    if interval is None:
-        return None
+def _in_millimetres(interval: Interval) -> dict[str, float]:
     return {name: value * MILLIMETRES for name, value in interval._asdict().items()}

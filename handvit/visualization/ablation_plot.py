@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from handvit.evaluation.ablation_table import AblationTable
+from handvit.evaluation.ablation_table import UNCLEAR, AblationTable
 from handvit.evaluation.summary import MILLIMETRES
 from handvit.evaluation.table import MISSING
 from handvit.visualization.plots import encode_png
 
 _DPI = 110
-_COLORS = {"better": "tab:green", "worse": "tab:red", "even": "tab:gray", MISSING: "tab:blue"}
+_COLORS = {"better": "tab:green", "worse": "tab:red", UNCLEAR: "tab:gray", MISSING: "tab:blue"}
 
 
 def plot_ablation(table: AblationTable) -> bytes:
@@ -27,15 +27,15 @@ def plot_ablation(table: AblationTable) -> bytes:
 
 def _draw_errors(axes: Axes, table: AblationTable) -> None:
     """One point a variant, coloured by its verdict."""
-    for row, verdict in enumerate(table.verdicts.values()):
-        mean, low, high = (MILLIMETRES * value for value in verdict.error)
+    for row, (name, error) in enumerate(table.error.items()):
+        mean, low, high = (MILLIMETRES * value for value in error)
         spread = [[mean - low], [high - mean]]
-        color = _COLORS[verdict.word]
+        color = _COLORS[table.word(name, "mpjpe_cam")]
         axes.errorbar(mean, row, xerr=spread, fmt="o", color=color, elinewidth=4, markersize=8)
     axes.set_xscale("log")  # a camera that is not the real one errs by metres
     axes.grid(alpha=0.3, which="both")
     axes.set_xlabel("mpjpe_cam / mm, with its interval over test hands")
-    axes.set_title(f"green: better than {table.default}, red: worse", fontsize=9)
+    axes.set_title(f"green: better than {table.default}, red: worse, grey: {UNCLEAR}", fontsize=9)
 
 
 def _draw_depths(axes: Axes, table: AblationTable) -> None:

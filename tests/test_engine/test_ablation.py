@@ -4,8 +4,12 @@ from mmengine.config import Config
 from handvit.engine.ablation import Ablation, config_digest
 
 AXES = dict(
-    neck=dict(key="model.neck", options=dict(plain=dict(type="A"), wide=dict(type="B", width=3))),
-    size=dict(key="model.head.size", options=dict(small=1, large=2)),
+    neck=dict(
+        key="model.neck",
+        metric="mpjpe_cam",
+        options=dict(plain=dict(type="A"), wide=dict(type="B", width=3)),
+    ),
+    size=dict(key="model.head.size", metric="mpjpe_rel", options=dict(small=1, large=2)),
 )
 DEFAULT = dict(neck="plain", size="small")
 VARIANTS = [dict(size="large"), dict(neck="wide", size="large"), dict(neck="wide")]
@@ -72,16 +76,36 @@ def test_a_declaration_with_a_mistake_is_refused(default, variants, message):
 
 
 def test_an_option_of_two_axes_would_make_names_ambiguous():
-    axes = dict(AXES, other=dict(key="model.other", options=dict(large=1)))
+    axes = dict(AXES, other=dict(key="model.other", metric="mpjpe_rel", options=dict(large=1)))
     with pytest.raises(ValueError, match=r"\['large'\] occur on several axes"):
         Ablation.parse(axes, dict(DEFAULT, other="large"), [])
 
 
 def test_a_key_without_a_place_is_refused(base):
-    axes = dict(neck=dict(key="model.nekc", options=dict(plain=1)))
+    axes = dict(neck=dict(key="model.nekc", metric="mpjpe_cam", options=dict(plain=1)))
     ablation = Ablation.parse(axes, dict(neck="plain"), [])
     with pytest.raises(ValueError, match=r"ablation.axes.neck.key: the config has no model.nekc"):
         ablation.config(base, ablation.variants["default"])
+
+
+def test_rows_are_judged_by_the_metrics_of_what_differs(ablation):
+    assert ablation.rows_by_metric() == {
+        "mpjpe_cam": ["wide+large", "wide"],
+        "mpjpe_rel": ["large", "wide+large"],
+    }
+    assert ablation.select(["wide"]).rows_by_metric() == {"mpjpe_cam": ["wide"], "mpjpe_rel": []}
+
+
+def test_a_change_that_every_variant_replaces_is_refused(ablation):
+    """Of a whole block, or of a part of it."""
+    right = r"change ablation\.axes\.neck\.options\.plain"
+    with pytest.raises(ValueError, match=rf"--cfg-options model\.neck\.width: .*{right}\.width$"):
+        ablation.refuse_replaced(["model.head.other", "model.neck.width"])
+    with pytest.raises(ValueError, match=rf"{right}$"):
+        ablation.refuse_replaced(["model.neck"])
+    ablation.refuse_replaced(
+        ["model.necklace", "model.head.other", "ablation.axes.neck.options.plain.width"]
+    )
 
 
 def test_the_digest_follows_config_and_data(ablation, base):

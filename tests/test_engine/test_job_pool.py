@@ -1,7 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -77,18 +79,64 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path, patience, monkeypatch):
             num_parallel=1,
             on_poll=interrupt,
         )
-    deadline = time.monotonic() + 10
-    while _is_running(int(pid.read_text())):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    _wait_for_the_end_of(pid)
     assert (log.read_text() == "heard\n") == (patience > 1)
     assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_this_process_ends_its_programs(tmp_path, number):
+    """As Ctrl-C would; afterwards the signal means again what it did."""
+    before = signal.getsignal(number)
+    one = job(tmp_path, "one", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+
+    def end() -> None:
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        run([one], on_poll=end)
+    _wait_for_the_end_of(tmp_path / "pid")
+    assert signal.getsignal(number) == before
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path):
+    """``nohup`` must go on to work."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        one = job(tmp_path, "one", "sleep 0.1")
+        assert run([one], on_poll=lambda: os.kill(os.getpid(), signal.SIGHUP)) == {"one": 0}
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_what_a_program_leaves_behind_is_killed(tmp_path, is_interrupted):
+    """Its leader has ended, of the interrupt or by itself, and a deaf child goes on."""
+    child, wait = tmp_path / "child", "exec sleep 60" if is_interrupted else "exit 0"
+    script = f"(trap '' INT; exec sleep 60) & echo $! > {child}; sleep 0.1; {wait}"
+
+    def interrupt() -> None:
+        if is_interrupted and child.exists() and child.read_text():
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) if is_interrupted else nullcontext():
+        assert run([job(tmp_path, "leader", script)], on_poll=interrupt) == {"leader": 0}
+    _wait_for_the_end_of(child)
 
 
 def test_programs_cannot_wait_for_a_keyboard(tmp_path):
     assert run([job(tmp_path, "reads", "read line")]) == {"reads": 1}
 
 
+def _wait_for_the_end_of(pid: Path) -> None:
+    deadline = time.monotonic() + 10
+    while _is_running(int(pid.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def _is_running(pid: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return state.stdout.strip() not in ("", "Z", "Zs") and os.path.exists("/proc")
+    return not state.stdout.strip().startswith("Z") and state.stdout.strip() != ""

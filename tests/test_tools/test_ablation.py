@@ -98,9 +98,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_trains_tests_and_writes_the_table(run, tmp_path, data_root, capsys):
-    page = tmp_path / "page.md"
-    page.write_text(PAGE)
-    run("--variants", "no_embedding", "--default-seeds", "0", "1", "--write", str(page))
+    run("--variants", "no_embedding", "--default-seeds", "0", "1")
     assert sorted(folders(tmp_path)) == RUNS
 
     rows = json.loads((tmp_path / "work" / "ablation.json").read_text())["rows"]
@@ -126,14 +124,15 @@ def test_trains_tests_and_writes_the_table(run, tmp_path, data_root, capsys):
     assert cfg.val_cfg is None and cfg.val_dataloader is None and cfg.val_evaluator is None
     assert cfg.default_hooks.checkpoint.save_best is None and cfg.randomness.seed == 0
 
-    text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n")
-    assert "`python tools/benchmark/ablation.py" in text and "--variants no_embedding" in text
-    table = [line for line in text.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[1] for line in table[3:]] == ["cross_attention", "no_embedding"]
+    text = capsys.readouterr().out
+    table = [line.split(" | ")[:3] for line in text.splitlines() if line.startswith("| ")]
+    assert table[2][:2] == ["| constant predictor", "-"]
+    assert [row[:2] for row in table[3:]] == [["| **default**", "**2**"], ["| no_embedding", "1"]]
     assert "2 iterations of 4 crops of 32 px" in text and "12 training hands, 16 test" in text
-    assert "Better than `default` beyond chance:" in text
-    assert "\n".join(table) in capsys.readouterr().out
+    assert "(0.7 epochs)" in text and "Judged by `mpjpe_cam`, against `default`:" in text
+    assert re.search(r"moved along their rays .* `mpjpe_cam` [1-9]\d", text)
+    assert "- 3 trainings with their tests: 0 min in all" in text
+    assert all(f"- {limit}" in text for limit in SETTINGS.limits)
 
 
 def test_what_is_finished_is_not_done_again_and_the_rest_goes_on(run, tmp_path, capsys):
@@ -167,8 +166,7 @@ def test_a_failure_is_named_and_the_others_are_compared(run, tmp_path, capsys):
     assert "default (seed 0): mpjpe_cam" in told
     assert "no_embedding (seed -1): FAILED: Seed must be" in told
     assert re.search(r"failed:\n  no_embedding \(seed -1\): see \S+output.log", told)
-    table = [line for line in told.splitlines() if line.startswith("| uv")]
-    assert len(table) == 2 and "| - | - | - |" in table[1]
+    assert "| no_embedding | - | - | - |" in told
 
 
 def test_an_interrupt_ends_the_tool(run, tool, monkeypatch, capsys):
@@ -186,8 +184,92 @@ def test_an_interrupt_ends_the_tool(run, tool, monkeypatch, capsys):
 def test_a_page_without_the_section_is_refused_before_training(run, tmp_path):
     (tmp_path / "page.md").write_text("no markers\n")
     with pytest.raises(ValueError, match="must hold the lines"):
-        run("--variants", "no_embedding", "--write", str(tmp_path / "page.md"))
+        run("--write", str(tmp_path / "page.md"))
     assert not (tmp_path / "work").exists()
+
+
+@pytest.fixture
+def small(tool, monkeypatch) -> None:
+    """Declare two rows only."""
+    settings = load_config(CONFIG)
+    settings.ablation.variants = [{"embedding": "no_embedding"}]
+    monkeypatch.setattr(tool, "load_config", lambda path, options: merged(settings, options))
+
+
+def merged(cfg: Config, options: dict[str, object]) -> Config:
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def test_a_page_gets_all_variants_or_none(run, small, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    with pytest.raises(SystemExit) as stopped:
+        run("--seeds", "-1", "--write", str(page))  # no seed of random numbers
+    assert "left as it was; not finished: no_embedding (seed -1)" in stopped.value.code
+    assert page.read_text() == PAGE
+    run("--write", str(page))
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "`python tools/benchmark/ablation.py" in text and "| no_embedding | 1 |" in text
+
+    page.write_text(PAGE)
+    with pytest.raises(SystemExit) as stopped:
+        run("--variants", "no_embedding", "--write", str(page))
+    assert stopped.value.code == 2 and page.read_text() == PAGE
+    assert "leave out --variants, or --write" in capsys.readouterr().err
+
+
+def test_a_report_trains_nothing(run, tool, tmp_path, monkeypatch, capsys):
+    """And with a folder of its own, it leaves the work dir as it is."""
+    run("--variants", "default")
+    (tmp_path / "work" / "ablation.json").unlink()
+    before = sorted((tmp_path / "work").rglob("*"))
+    for name in ("make_data", "train"):
+        monkeypatch.setattr(tool, name, None)
+    capsys.readouterr()
+    run("--report", "--out", str(tmp_path / "out"), "--default-seeds", "0", "1")
+    told = capsys.readouterr().out
+    assert "| **default** | **1** |" in told and "| beta | - | - |" in told
+    assert sorted((tmp_path / "work").rglob("*")) == before
+    assert list(json.loads((tmp_path / "out" / "ablation.json").read_text())["rows"]) == [
+        "constant predictor",
+        "default",
+    ]
+    assert (tmp_path / "out" / "ablation.png").is_file()
+
+
+def test_a_change_without_effect_is_refused(tool):
+    with pytest.raises(ValueError, match=r"axes\.decoder\.options\.hand_decoder\.width"):
+        tool.main(["--cfg-options", "model.head.decoder.width=16"])
+
+
+def test_the_model_of_the_config_is_the_default():
+    """Who changes one must change the other, and no helper becomes a key."""
+    base = load_config(CONFIG)
+    cfg = DECLARED.config(base, DECLARED.variants["default"])
+    assert cfg.model == base.model
+    keys = {"ablation", "model"}
+    assert keys == set(Config.fromfile(ROOT / "configs" / "_base_" / "models" / "ablation.py"))
+
+
+def test_the_default_has_the_parts_of_the_recipes():
+    models = [
+        Config.fromfile(ROOT / "configs" / "_base_" / "models" / f"{name}.py").model
+        for name in ("ablation", "camera_space")
+    ]
+    parts = [
+        [part.type for part in (m.neck, m.head.decoder, m.head.pose_head, m.head.translation_head)]
+        for m in models
+    ]
+    assert parts[0] == parts[1]
+
+
+def test_a_head_with_its_own_projections_has_no_second_loss_of_them():
+    for row in DECLARED.variants.values():
+        losses = DECLARED.config(load_config(CONFIG), row).model.losses
+        is_weak = row.choice["translation"].startswith("weak_perspective")
+        assert ("loss_keypoints_img" in losses) != is_weak
 
 
 @pytest.mark.parametrize(("count", "begin"), [(2, 1), (100, 10), (10_000, 50)])

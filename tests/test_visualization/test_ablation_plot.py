@@ -2,14 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from handvit.evaluation.ablation_table import AblationTable, MeasuredVariant
+from handvit.evaluation.ablation_table import COMPARED, AblationTable, MeasuredVariant
 from handvit.evaluation.depth_bins import DepthBins
 from handvit.visualization.ablation_plot import plot_ablation
 
 
 def variant(error: float) -> MeasuredVariant:
     bins = DepthBins(*(np.array(x) for x in ([0.2, 0.6, 1.2], [5, 5], [error, 2 * error], [0, 0])))
-    return MeasuredVariant({}, bins, np.full((1, 10), error))
+    return MeasuredVariant({}, bins, dict.fromkeys(COMPARED, np.full((1, 10), error)), 1)
 
 
 @pytest.mark.parametrize("num_rows", [1, 12])

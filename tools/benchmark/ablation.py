@@ -3,7 +3,7 @@
 Renders training and test hands, trains each variant that the config declares with all else alike,
 tests all of them on the same hands, and prints one table. Finished trainings stay in the work dir,
 named by their config and data, and are not repeated; interrupted ones go on. After a change of the
-code itself, remove the work dir.
+code itself, remove the work dir. ``--report`` trains nothing and compares what is finished.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,9 @@ from handvit.datasets.synthetic.plan import PLAN_FILE
 from handvit.engine.ablation import DEFAULT, Ablation, Variant, config_digest
 from handvit.engine.job_pool import Job, run_jobs
 from handvit.engine.launch import load_config
+from handvit.engine.run_times import elapsed_seconds, run_times, total_seconds
 from handvit.evaluation import ConstantPredictor, GroundTruth, PredictionFile
+from handvit.evaluation.ablation_findings import describe_floor, describe_verdicts, findings
 from handvit.evaluation.ablation_table import AblationTable, MeasuredVariant
 from handvit.evaluation.data_labels import read_ground_truth
 from handvit.marked_section import check_section, write_section
@@ -94,25 +97,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     args = parse_args(arguments)
     base = load_config(args.config, args.cfg_options)
-    settings = base.ablation
-    if args.write is not None:
-        check_section(args.write, SECTION)  # now, not in an hour
     if args.iters is not None:
         set_iterations(base, args.iters)
+    ablation = read_ablation(base.ablation, args)
+    if args.write is not None:
+        check_section(args.write, SECTION)  # now, not in an hour
     try:
-        ablation = Ablation.parse(settings.axes, settings.default, settings.variants)
-        ablation = ablation if args.variants is None else ablation.select(args.variants)
-        data = make_data(base, num_workers=args.jobs)
-        trainings = plan_trainings(base, ablation, data, args)
-        failed = train([one for one in trainings if not one.is_finished], args)
+        if not args.report:
+            make_data(base, num_workers=args.jobs)
+        trainings = plan_trainings(base, ablation, read_plans(base), args)
+        unfinished = [one for one in trainings if not one.is_finished]
+        failed = [] if args.report else train(unfinished, args)
     except KeyboardInterrupt:
         print(f"\ninterrupted; repeat the command to go on from what is in {args.work_dir}")
         sys.exit(130)
     text = report(base, ablation, [one for one in trainings if one.is_finished], args)
-    if args.write is not None:
-        write_section(args.write, SECTION, f"`{command_line(arguments)}`:\n\n{text}")
     if failed:
         print("\n".join(["failed:", *(f"  {job.name}: see {job.log}" for job in failed)]))
+    if args.write is not None:
+        missing = [one.title for one in trainings if not one.is_finished]
+        if missing:
+            sys.exit(f"{args.write}: left as it was; not finished: {', '.join(missing)}")
+        write_section(args.write, SECTION, f"`{command_line(arguments)}`:\n\n{text}")
+    if failed:
         sys.exit(1)
 
 
@@ -124,6 +131,8 @@ def parse_args(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("config", nargs="?", default=CONFIG, help=f"declares the variants; default {CONFIG}")
     add("--work-dir", type=Path, default=Path("work_dirs/ablation"), help="for all trainings")
+    add("--report", action="store_true", help="train nothing; compare what is finished")
+    add("--out", type=Path, help="folder for ablation.json and .png; the work dir if omitted")
     add("--variants", nargs="+", metavar="NAME", help="rows besides the default; all if omitted")
     add("--seeds", nargs="+", type=int, default=[0], help="of the trainings of every variant")
     add("--default-seeds", nargs="+", type=int, default=[*range(5)], help="of the default's")
@@ -137,7 +146,16 @@ def parse_args(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--device cuda: torch finds no GPU here")
     if args.jobs < 1 or (args.iters is not None and args.iters < 2):
         parser.error("--jobs must be 1 or more, --iters 2 or more")
+    if args.write is not None and args.variants is not None:
+        parser.error("--write: a page gets all variants; leave out --variants, or --write")
     return args
+
+
+def read_ablation(settings: Mapping[str, Any], args: argparse.Namespace) -> Ablation:
+    """Return the rows that the config declares and the command line selects."""
+    ablation = Ablation.parse(settings.axes, settings.default, settings.variants)
+    ablation.refuse_replaced(args.cfg_options or {})
+    return ablation if args.variants is None else ablation.select(args.variants)
 
 
 def set_iterations(cfg: Config, count: int) -> None:
@@ -148,19 +166,23 @@ def set_iterations(cfg: Config, count: int) -> None:
     decay.T_max = count - decay.begin
 
 
-def make_data(cfg: Config, *, num_workers: int) -> dict[str, Any]:
-    """Render what is missing, measure the training hands, and return what the data is."""
-    data = {}
+def make_data(cfg: Config, *, num_workers: int) -> None:
+    """Render what is missing, and measure the training hands."""
     for split, loader in (("train", cfg.train_dataloader), ("test", cfg.test_dataloader)):
         settings = dict(cfg.ablation.data[split])
         plan = SyntheticPlan(split=split, num_sequences=0, sequence_length=1, **settings)
         with tqdm(total=plan.num_frames, unit="hand", desc=split) as bar:
             root = Path(loader.dataset.data_root)
             produce(root, plan, num_workers=num_workers, report=bar.update)
-        data[split] = json.loads((root / PLAN_FILE).read_text())
     reader = ShardReader(cfg.train_dataloader.dataset.data_root)
     survey_hands([reader]).statistics().save(cfg.model.head.statistics)
-    return data
+
+
+def read_plans(cfg: Config) -> dict[str, Any]:
+    """Return what the data is, by split."""
+    loaders = {"train": cfg.train_dataloader, "test": cfg.test_dataloader}
+    paths = {split: Path(one.dataset.data_root) / PLAN_FILE for split, one in loaders.items()}
+    return {split: json.loads(path.read_text()) for split, path in paths.items()}
 
 
 def plan_trainings(
@@ -184,13 +206,15 @@ def train(trainings: Sequence[Training], args: argparse.Namespace) -> list[Job]:
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if args.device == "cpu" else {}
     progress = Progress(trainings)
-    for job, code in run_jobs(
+    results = run_jobs(
         [one.job() for one in trainings],
         num_parallel=args.jobs,
         environment={"OMP_NUM_THREADS": str(threads), **hidden},
         on_poll=progress.update,
-    ):
-        progress.report(job, code)
+    )
+    with closing(results):  # Ctrl-C may come between two of its steps
+        for job, code in results:
+            progress.report(job, code)
     progress.bar.close()
     return progress.failed
 
@@ -240,29 +264,54 @@ def report(
     )
     truth = truth.select(np.argsort(truth.sample_id))
     predictions = defaultdict(list)
-    predictions[CONSTANT] = [ConstantPredictor.fit(train_hands).predict(truth)]
     for one in finished:
         predictions[one.variant.name].append(read_predictions(one.predictions, truth))
-    measured = {name: MeasuredVariant.measure(p, truth) for name, p in predictions.items()}
+    constant = ConstantPredictor.fit(train_hands).predict(truth)
+    measured = {CONSTANT: MeasuredVariant.measure([constant], truth, is_trained=False)}
+    measured |= {name: MeasuredVariant.measure(p, truth) for name, p in predictions.items()}
     table = AblationTable(measured, default=DEFAULT)
 
-    with atomic_file(args.work_dir / "ablation.json") as file:
+    folder = args.out or args.work_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / "ablation.json") as file:
         file.write(json.dumps(table.to_json(), indent=2).encode() + b"\n")
-    with atomic_file(args.work_dir / "ablation.png") as file:
+    with atomic_file(folder / "ablation.png") as file:
         file.write(plot_ablation(table))
-    labels = {CONSTANT: [CONSTANT] + [""] * (len(ablation.axes) - 1)}
-    labels |= {name: list(row.choice.values()) for name, row in ablation.variants.items()}
     notes = [
-        f"{base.train_cfg.max_iters} iterations of {base.train_dataloader.batch_size} crops of"
-        f" {base.model.data_preprocessor.crop_size} px from random weights; {len(train_hands)}"
-        f" training hands, {len(truth)} test hands. Lengths in millimetres, averaged over seeds.",
-        *table.findings(),
+        describe_rows(base, ablation, len(train_hands), len(truth)),
+        describe_verdicts(table),
+        *findings(table, ablation.rows_by_metric()),
+        describe_floor(train_hands, truth),
+        describe_time(finished),
+        *base.ablation.limits,
     ]
-    text = "\n".join(
-        [table.to_markdown(list(ablation.axes), labels), "", *(f"- {n}" for n in notes)]
-    )
+    rows = table.to_markdown([CONSTANT, *ablation.variants])
+    text = "\n".join([rows, "", *(f"- {note}" for note in notes)])
     print(text)
     return text
+
+
+def describe_rows(cfg: Config, ablation: Ablation, num_train: int, num_test: int) -> str:
+    """Say what all rows have in common."""
+    choice = ablation.variants[DEFAULT].choice
+    default = ", ".join(f"{axis} `{option}`" for axis, option in choice.items())
+    count, batch_size = cfg.train_cfg.max_iters, cfg.train_dataloader.batch_size
+    return (
+        f"`{DEFAULT}`: {default}; a row is named by what differs. {count} iterations of"
+        f" {batch_size} crops of {cfg.model.data_preprocessor.crop_size} px from random weights"
+        f" ({count * batch_size / num_train:.1f} epochs); {num_train} training hands, {num_test}"
+        " test hands. Lengths in millimetres, averaged over seeds; hands sorted by the true depth"
+        " of their wrist into parts of equal count."
+    )
+
+
+def describe_time(finished: Sequence[Training]) -> str:
+    """Say how long the trainings and their tests took."""
+    times = [time for one in finished for time in run_times(one.folder)]
+    return (
+        f"{len(finished)} trainings with their tests: {total_seconds(times) / 60:.0f} min in all,"
+        f" {elapsed_seconds(times) / 60:.0f} min from first to last without breaks."
+    )
 
 
 def read_predictions(path: Path, truth: GroundTruth) -> np.ndarray:

@@ -34,7 +34,7 @@ model = dict(
         decoder=dict(
             type="HandDecoder", width=1024, num_layers=4, num_heads=16, mlp_dim=4096, dropout=0.1
         ),
-        pose_head=dict(type="AxisAnglePoseHead"),
+        pose_head=dict(type="Rotation6DPoseHead"),
         translation_head=dict(
             type="UvDistanceHead",
             statistics="data/statistics/real_mix.json",
