@@ -2,6 +2,7 @@
 
 import importlib.util
 import pickle
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Everything here is tiny: more threads only wait for each other, and for other test processes.
 torch.set_num_threads(1)
+
+# A run that was started in the background inherits ignored signals, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
