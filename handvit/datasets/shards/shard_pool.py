@@ -59,7 +59,12 @@ def _write_in_pool(
     reported = 0
     pool = ProcessPoolExecutor(num_workers, context, _start_worker, (write_shard, counter))
     try:
-        pending = {pool.submit(_write_in_worker, number) for number in numbers}
+        # A worker that has just been forked has no handler of its own yet: Ctrl-C waits for that.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pending = {pool.submit(_write_in_worker, number) for number in numbers}
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while pending:
             done, pending = wait(pending, _POLL_SECONDS, FIRST_EXCEPTION)
             made = counter.value
@@ -82,6 +87,7 @@ class _Worker:
 
 def _start_worker(write_shard: WriteShard, counter: Synchronized) -> None:
     signal.signal(signal.SIGINT, _stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _Worker.write_shard, _Worker.counter = staticmethod(write_shard), counter
 
 
