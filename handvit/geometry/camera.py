@@ -8,6 +8,8 @@ principal point in pixels) serves N points.
 import torch
 from torch import Tensor
 
+_MIN_DEPTH = 0.01  # metres
+
 
 def project(points_cam: Tensor, focal: Tensor, princpt: Tensor) -> Tensor:
     """Project points into the image.
@@ -23,6 +25,16 @@ def project(points_cam: Tensor, focal: Tensor, princpt: Tensor) -> Tensor:
     """
     points_normalised = points_cam[..., :2] / points_cam[..., 2:]
     return points_normalised * focal[..., None, :] + princpt[..., None, :]
+
+
+def project_in_front(points_cam: Tensor, focal: Tensor, princpt: Tensor) -> Tensor:
+    """Project like ``project``, with what is nearer than 1 cm, or behind, moved to 1 cm.
+
+    For predictions, whose fingers may come to lie behind the camera before training has begun;
+    such a depth gets no gradient.
+    """
+    in_plane, depth = points_cam[..., :2], points_cam[..., 2:]
+    return project(torch.cat([in_plane, depth.clamp_min(_MIN_DEPTH)], -1), focal, princpt)
 
 
 def unproject(points_img: Tensor, depth: Tensor, focal: Tensor, princpt: Tensor) -> Tensor:

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from handvit.geometry.camera import intrinsics_matrix, pixel_rays, project, unit_rays, unproject
+from handvit.geometry.camera import (
+    intrinsics_matrix,
+    pixel_rays,
+    project,
+    project_in_front,
+    unit_rays,
+    unproject,
+)
 
 FOCAL = torch.tensor([600.0, 610.0], dtype=torch.float64)
 PRINCPT = torch.tensor([319.5, 239.5], dtype=torch.float64)
@@ -19,6 +26,17 @@ def test_hand_computed():
     points = torch.tensor([[0.0, 0.0, 2.0], [0.1, -0.2, 0.5]], dtype=torch.float64)
     expected = torch.tensor([[319.5, 239.5], [439.5, -4.5]], dtype=torch.float64)
     torch.testing.assert_close(project(points, FOCAL, PRINCPT), expected)
+
+
+def test_points_behind_are_projected_as_if_a_centimetre_in_front():
+    points = torch.tensor([[0.1, -0.2, 0.5], [0.1, -0.2, -3.0], [0.1, 0.0, 0.0]]).double()
+    points.requires_grad_()
+    pixels = project_in_front(points, FOCAL, PRINCPT)
+    near = torch.tensor([[0.1, -0.2, 0.5], [0.1, -0.2, 0.01], [0.1, 0.0, 0.01]]).double()
+    torch.testing.assert_close(pixels, project(near, FOCAL, PRINCPT))
+    pixels.sum().backward()
+    assert points.grad.isfinite().all()
+    assert points.grad[:, 2].ne(0).tolist() == [True, False, False]
 
 
 def test_axes_are_right_down_forward():

@@ -1,10 +1,10 @@
 """Gather tokens in one the way HaMeR does, to compare with it."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from handvit.models.layers import Mlp
+from handvit.models.heads.hand_decoder import gather
+from handvit.models.layers import Attention, Mlp
 from handvit.registry import MODELS
 from handvit.structures import HandTokens
 
@@ -57,12 +57,7 @@ class HamerDecoder(nn.Module):
 
     def forward(self, tokens: HandTokens) -> Tensor:
         """Return one token (B, T, width) of tokens (B, T, N, D)."""
-        context = self.context_norm(tokens.all)  # (B, T, N, D)
-        B, T = context.shape[:2]
-        query = self.query.expand(B * T, -1, -1)
-        for block in self.blocks:
-            query = block(query, context.flatten(0, 1))
-        return query[:, 0].unflatten(0, (B, T))  # (B, T, width)
+        return gather(self.query, self.context_norm(tokens.all), self.blocks)
 
 
 class HamerBlock(nn.Module):
@@ -79,7 +74,9 @@ class HamerBlock(nn.Module):
             nn.Linear(inner_dim, width),
         )
         self.cross_norm = nn.LayerNorm(width)
-        self.cross_attention = _NarrowAttention(width, context_dim, num_heads, head_dim)
+        self.cross_attention = Attention(
+            width, num_heads=num_heads, head_dim=head_dim, context_dim=context_dim
+        )
         self.mlp = nn.Sequential(nn.LayerNorm(width), Mlp(width, mlp_dim))
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
@@ -87,24 +84,3 @@ class HamerBlock(nn.Module):
         query = query + self.self_attention(query)
         query = query + self.cross_attention(self.cross_norm(query), context)
         return query + self.mlp(query)
-
-
-class _NarrowAttention(nn.Module):
-    """Multi-head attention whose inner width is not that of the query, unlike ``Attention``."""
-
-    def __init__(self, dim: int, context_dim: int, num_heads: int, head_dim: int) -> None:
-        super().__init__()
-        inner_dim = num_heads * head_dim
-        self.num_heads = num_heads
-        self.to_query = nn.Linear(dim, inner_dim, bias=False)
-        self.to_key = nn.Linear(context_dim, inner_dim, bias=False)
-        self.to_value = nn.Linear(context_dim, inner_dim, bias=False)
-        self.to_out = nn.Linear(inner_dim, dim)
-
-    def forward(self, query: Tensor, context: Tensor) -> Tensor:
-        q, k, v = self.to_query(query), self.to_key(context), self.to_value(context)
-        out = F.scaled_dot_product_attention(*(self._split(x) for x in (q, k, v)))
-        return self.to_out(out.transpose(1, 2).flatten(-2))  # (B, Q, D)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, N, d)

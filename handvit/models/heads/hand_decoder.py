@@ -1,5 +1,7 @@
 """Gather what tokens know about one hand in a single token."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -44,12 +46,7 @@ class HandDecoder(nn.Module):
 
     def forward(self, tokens: HandTokens) -> Tensor:
         """Return one token (B, T, width) of tokens (B, T, N, D)."""
-        context = self.context_norm(tokens.all)  # (B, T, N, D)
-        B, T = context.shape[:2]
-        query = self.query.expand(B * T, -1, -1)
-        for block in self.blocks:
-            query = block(query, context.flatten(0, 1))
-        return self.norm(query)[:, 0].unflatten(0, (B, T))  # (B, T, width)
+        return self.norm(gather(self.query, self.context_norm(tokens.all), self.blocks))
 
 
 class DecoderBlock(nn.Module):
@@ -70,3 +67,21 @@ class DecoderBlock(nn.Module):
         """Return the query (B, Q, width) after looking at the context (B, N, D)."""
         query = query + self.attention(self.attention_norm(query), context)
         return query + self.mlp(self.mlp_norm(query))
+
+
+def gather(query: Tensor, context: Tensor, blocks: Iterable[nn.Module]) -> Tensor:
+    """Let one query look at the context of every frame, block after block.
+
+    Args:
+        query: (1, 1, width).
+        context: (B, T, N, D).
+        blocks: ``(query (B*T, 1, width), context (B*T, N, D)) -> query``.
+
+    Returns:
+        (B, T, width).
+    """
+    B, T = context.shape[:2]
+    query = query.expand(B * T, -1, -1)
+    for block in blocks:
+        query = block(query, context.flatten(0, 1))
+    return query[:, 0].unflatten(0, (B, T))

@@ -55,17 +55,15 @@ class HandSizeUnit(nn.Module):
         return statistics.prior_scale_by_hand
 
 
-def length_of_unit(
-    unit: nn.Module, keypoints_rel: Tensor, labels: HandLabels, *, training: bool
-) -> Tensor:
+def length_of_unit(unit: nn.Module, keypoints_rel: Tensor, labels: HandLabels) -> Tensor:
     """Return the length of one unit for placing predicted hands, (B, T) metres, a constant.
 
-    That of the predicted hand; in training that of the labelled one, where it is known, so that
-    the place is learned in the unit of its targets. A distance that is wrong must not be mended by
-    fingers of another length, hence no gradient.
+    That of the predicted hand; in training mode that of the labelled one, where it is known, so
+    that the place is learned in the unit of its targets. A distance that is wrong must not be
+    mended by fingers of another length, hence no gradient.
     """
     length = unit(keypoints_rel).detach()
-    if not training:
+    if not unit.training:
         return length
     known = unit.valid(labels.keypoints_cam_valid)
     return torch.where(known, unit(labels.keypoints_cam), length)

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from handvit.models.heads.length_unit import length_of_unit
-from handvit.models.heads.root_target import root_in_deviations
+from handvit.models.heads.root_range import RootRange
 from handvit.models.layers import LineHeatmap, heatmap_std, soft_argmax
 from handvit.registry import MODELS
-from handvit.structures import HandCrops, HandStatistics
+from handvit.structures import HandCrops
 
 _REACH = 5.0  # standard deviations on either side of the mean
 
@@ -52,10 +51,7 @@ class SoftArgmax3DHead(nn.Module):
             num_cells: of the x, y and z heatmaps.
         """
         super().__init__()
-        self.unit = MODELS.build(unit or dict(type="MetreUnit"))
-        mean, std = self.unit.root_range(HandStatistics.load(statistics))
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self.range = RootRange(statistics, unit=unit)
         self.heatmaps = nn.ModuleList(
             LineHeatmap(dim, low=-_REACH, high=_REACH, num_cells=count) for count in num_cells
         )
@@ -66,16 +62,14 @@ class SoftArgmax3DHead(nn.Module):
         logits = [heatmap(token) for heatmap in self.heatmaps]
         pairs = [(axis, heatmap.cells) for axis, heatmap in zip(logits, self.heatmaps, strict=True)]
         place = torch.cat([soft_argmax(*pair) for pair in pairs], -1)  # (B, T, 3) deviations
-        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
+        depth_std = heatmap_std(*pairs[2])[..., 0]  # (B, T) deviations
         return SoftArgmax3D(
-            (self.mean + self.std * place) * unit[..., None],
-            heatmap_std(*pairs[2])[..., 0] * self.std[2] * unit,
-            *logits,
+            *self.range.place(place, depth_std, keypoints_rel, crops.labels), *logits
         )
 
     def loss(self, root: SoftArgmax3D, crops: HandCrops) -> dict[str, Tensor]:
         """Return the sum over the axes, where the camera is real and the wrist is labelled."""
-        place, valid = root_in_deviations(crops.labels, self.unit, self.mean, self.std)
+        place, valid = self.range.target(crops.labels)
         place = place.clamp(-_REACH, _REACH)
         logits = (root.x_logits, root.y_logits, root.z_logits)
         terms = [

@@ -88,7 +88,7 @@ class UvDistanceHead(nn.Module):
         uv = soft_argmax(uv_logits, self.heatmap.cells)  # (B, T, 2) crop sides
         root_crop = uv * crops.crop.shape[-1] - 0.5  # (B, T, 2) px
         ray = unit_rays(root_crop[..., None, :], crops.focal_crop, crops.princpt_crop)[..., 0, :]
-        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
+        unit = length_of_unit(self.unit, keypoints_rel, crops.labels)
         prior = prior_distance(crops.labels, self.prior_scale) * unit
         distance = prior * log_ratio.mean.exp()  # (B, T)
         return UvDistance(

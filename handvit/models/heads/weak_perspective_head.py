@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from handvit.geometry.camera import pixel_rays, project
+from handvit.geometry.camera import pixel_rays, project_in_front
 from handvit.models.losses.functional import masked_mean, point_l1
 from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
@@ -16,7 +16,6 @@ from handvit.structures.skeleton import WRIST
 _START = 7.0  # of the scale, half crops a metre: a crop spans about 0.29 m
 _START_STD = 0.1  # of the depth, as a part of it
 _LOG_REACH = 4.0  # both lie within factors of e^4 around their starts
-_MIN_DEPTH = 0.01  # metres: an untrained model may put a finger behind the camera
 
 
 class WeakPerspective(NamedTuple):
@@ -75,11 +74,10 @@ class WeakPerspectiveHead(nn.Module):
         root_cam = ray * depth + nn.functional.pad(shift, (0, 1))  # (B, T, 3)
 
         points = keypoints_rel + root_cam[..., None, :]
-        points = torch.cat([points[..., :2], points[..., 2:].clamp_min(_MIN_DEPTH)], -1)
         return WeakPerspective(
             root_cam=root_cam,
             depth_std=(_START_STD * depth.detach() * log_std.exp())[..., 0],
-            keypoints_crop=project(points, focal, crops.princpt_crop),
+            keypoints_crop=project_in_front(points, focal, crops.princpt_crop),
         )
 
     def loss(self, root: WeakPerspective, crops: HandCrops) -> dict[str, Tensor]:

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from handvit.models.heads.length_unit import length_of_unit
-from handvit.models.heads.root_target import root_in_deviations
+from handvit.models.heads.root_range import RootRange
 from handvit.models.layers import Bins, LineHeatmap, MultiBin, soft_argmax
 from handvit.registry import MODELS
-from handvit.structures import HandCrops, HandStatistics
+from handvit.structures import HandCrops
 
 _REACH = 5.0  # standard deviations on either side of the mean
 _DEPTH_REACH = 3.0  # likewise; residuals reach beyond
@@ -57,10 +56,7 @@ class XyDepthHead(nn.Module):
             num_bins: of the depth, over mean +- 3 standard deviations.
         """
         super().__init__()
-        self.unit = MODELS.build(unit or dict(type="MetreUnit"))
-        mean, std = self.unit.root_range(HandStatistics.load(statistics))
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self.range = RootRange(statistics, unit=unit)
         self.x_heatmap = LineHeatmap(dim, low=-_REACH, high=_REACH, num_cells=num_cells)
         self.y_heatmap = LineHeatmap(dim, low=-_REACH, high=_REACH, num_cells=num_cells)
         self.bins = MultiBin(dim, low=-_DEPTH_REACH, high=_DEPTH_REACH, num_bins=num_bins)
@@ -74,18 +70,12 @@ class XyDepthHead(nn.Module):
         x = soft_argmax(x_logits, self.x_heatmap.cells)
         y = soft_argmax(y_logits, self.y_heatmap.cells)
         place = torch.cat([x, y, depth.mean[..., None]], -1)  # (B, T, 3) deviations
-        unit = length_of_unit(self.unit, keypoints_rel, crops.labels, training=self.training)
-        return XyDepth(
-            root_cam=(self.mean + self.std * place) * unit[..., None],
-            depth_std=depth.std * self.std[2] * unit,
-            x_logits=x_logits,
-            y_logits=y_logits,
-            depth=depth,
-        )
+        root_cam, depth_std = self.range.place(place, depth.std, keypoints_rel, crops.labels)
+        return XyDepth(root_cam, depth_std, x_logits, y_logits, depth)
 
     def loss(self, root: XyDepth, crops: HandCrops) -> dict[str, Tensor]:
         """Return the head's terms, where the camera is real and the wrist is labelled."""
-        place, valid = root_in_deviations(crops.labels, self.unit, self.mean, self.std)
+        place, valid = self.range.target(crops.labels)
         xy, z = place[..., :2].clamp(-_REACH, _REACH), place[..., 2]
         heatmap_x = self.heatmap_loss(root.x_logits, self.x_heatmap.cells, xy[..., :1], valid)
         heatmap_y = self.heatmap_loss(root.y_logits, self.y_heatmap.cells, xy[..., 1:], valid)

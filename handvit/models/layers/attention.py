@@ -25,23 +25,40 @@ class KeysValues(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Multi-head attention over ``(B, N, D)``; pass the query as context to self-attend.
+    """Multi-head attention over ``(B, N, D)``; pass the query as context to self-attend."""
 
-    Raises:
-        ValueError: ``num_heads`` does not divide ``dim``.
-    """
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        context_dim: int,
+        head_dim: int | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        """Set up the projections.
 
-    def __init__(self, dim: int, *, num_heads: int, context_dim: int, dropout: float = 0.0) -> None:
+        Args:
+            dim: width of queries and results.
+            num_heads: attending side by side.
+            context_dim: width of the context.
+            head_dim: channels of a head; when omitted, ``num_heads`` of them make up ``dim``.
+            dropout: of the attention weights, in training.
+
+        Raises:
+            ValueError: ``head_dim`` is omitted and ``num_heads`` does not divide ``dim``.
+        """
         super().__init__()
-        if dim % num_heads:
+        if head_dim is None and dim % num_heads:
             raise ValueError(f"attention: num_heads={num_heads} does not divide the width {dim}")
+        inner_dim = num_heads * head_dim if head_dim else dim
         self.num_heads = num_heads
         # Of the attention weights. Never called, but it can be found and changed as a module.
         self.dropout = nn.Dropout(dropout)
-        self.to_query = nn.Linear(dim, dim, bias=False)
-        self.to_key = nn.Linear(context_dim, dim, bias=False)
-        self.to_value = nn.Linear(context_dim, dim, bias=False)
-        self.to_out = nn.Linear(dim, dim)
+        self.to_query = nn.Linear(dim, inner_dim, bias=False)
+        self.to_key = nn.Linear(context_dim, inner_dim, bias=False)
+        self.to_value = nn.Linear(context_dim, inner_dim, bias=False)
+        self.to_out = nn.Linear(inner_dim, dim)
 
     def forward(self, query: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (B, Q, D).

@@ -5,13 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handvit.geometry.camera import project
+from handvit.geometry.camera import project_in_front
 from handvit.models.losses.functional import fill_unlabelled, masked_mean
 from handvit.models.losses.routing import root_valid
 from handvit.registry import MODELS
 from handvit.structures import HandPrediction, HandTarget
-
-_MIN_DEPTH = 0.01  # metres: an untrained model may put a finger behind the camera
 
 
 @MODELS.register_module()
@@ -47,9 +45,7 @@ class ReprojectionLoss(nn.Module):
         crops = target.crops
         valid = crops.labels.keypoints_img_valid
         keypoints_cam = self._hold_unknown_roots(pred, root_valid(crops.labels))
-        in_plane, depth = keypoints_cam[..., :2], keypoints_cam[..., 2:]
-        points = torch.cat([in_plane, depth.clamp_min(_MIN_DEPTH)], -1)
-        pixels = project(points, crops.focal_crop, crops.princpt_crop)  # (B, T, 21, 2)
+        pixels = project_in_front(keypoints_cam, crops.focal_crop, crops.princpt_crop)
         gt = fill_unlabelled(crops.keypoints_crop, pixels, valid)
         return self.weight * masked_mean(self.distance(pixels, gt), valid)
 

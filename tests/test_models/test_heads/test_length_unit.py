@@ -46,8 +46,8 @@ def test_predicted_hands_tell_the_unit_when_there_is_no_label(make_crops):
     labels = labels._replace(keypoints_cam_valid=valid)
     hand = (2 * labels.keypoints_cam).requires_grad_()
     own, labelled = middle_finger_length(hand), middle_finger_length(labels.keypoints_cam)
-    at_test = length_of_unit(HandSizeUnit(), hand, labels, training=False)
-    in_training = length_of_unit(HandSizeUnit(), hand, labels, training=True)
+    at_test = length_of_unit(HandSizeUnit().eval(), hand, labels)
+    in_training = length_of_unit(HandSizeUnit().train(), hand, labels)
     torch.testing.assert_close(at_test, own)
     torch.testing.assert_close(in_training, torch.stack([labelled[0], own[1]]))
     assert not at_test.requires_grad and not in_training.requires_grad

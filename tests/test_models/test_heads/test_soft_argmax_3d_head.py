@@ -89,7 +89,7 @@ def test_labels_beyond_the_range_count_as_at_its_end(statistics, make_crops, axi
     terms = []
     for deviations in (5.0, 100.0):
         keypoints_cam = crops.labels.keypoints_cam.clone()
-        keypoints_cam[0, 0, 0, axis] = head.mean[axis] + deviations * head.std[axis]
+        keypoints_cam[0, 0, 0, axis] = head.range.mean[axis] + deviations * head.range.std[axis]
         labels = crops.labels._replace(keypoints_cam=keypoints_cam)
         terms.append(head.loss(root, crops._replace(labels=labels)))
     torch.testing.assert_close(terms[1], terms[0], rtol=1e-4, atol=0)
@@ -113,4 +113,4 @@ def test_every_parameter_gets_a_gradient_from_the_place_alone(statistics, make_c
 
 
 def test_checkpoints_carry_the_range(statistics):
-    assert {"mean", "std"} <= set(build(statistics).state_dict())
+    assert {"range.mean", "range.std"} <= set(build(statistics).state_dict())
