@@ -282,14 +282,6 @@ def test_the_learning_rate_fits_the_length(tool, count, begin):
     assert cfg.train_cfg.max_iters == count
 
 
-def test_a_cut_log_line_is_not_counted(tool, tmp_path):
-    log = tmp_path / "20260101_000000" / "vis_data" / "scalars.json"
-    log.parent.mkdir(parents=True)
-    log.write_text('{"loss": 1.0, "step": 50}\n{"loss": 0.9, "step": 100}\n{"loss": 0.8, "st')
-    training = tool.Training(variant=None, config=None, folder=tmp_path)
-    assert training.num_done() == 100
-
-
 @pytest.mark.parametrize("name", DECLARED.variants)
 def test_every_declared_variant_builds_and_learns(name, make_batch):
     """Each part of the table exists, takes its place, and all of it gets gradients."""

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +27,11 @@ from handvit.datasets import ShardReader
 from handvit.datasets.statistics import survey_hands
 from handvit.datasets.synthetic import SyntheticPlan, produce
 from handvit.datasets.synthetic.plan import PLAN_FILE
-from handvit.engine.ablation import DEFAULT, Ablation, Variant, config_digest
+from handvit.engine.ablation import DEFAULT, Ablation, config_digest
 from handvit.engine.job_pool import Job, run_jobs
 from handvit.engine.launch import load_config
 from handvit.engine.run_times import elapsed_seconds, run_times, total_seconds
+from handvit.engine.training_progress import Training, TrainingProgress
 from handvit.evaluation import ConstantPredictor, GroundTruth, PredictionFile
 from handvit.evaluation.ablation_findings import describe_floor, describe_verdicts, findings
 from handvit.evaluation.ablation_table import AblationTable, MeasuredVariant
@@ -42,54 +43,6 @@ TOOLS = Path(__file__).resolve().parents[1]
 CONFIG = "configs/ablation/synthetic.py"
 CONSTANT = "constant predictor"
 SECTION = "ablation"
-
-
-class Training(NamedTuple):
-    """Name one training of a variant, and its files."""
-
-    variant: Variant
-    config: Config
-    folder: Path
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return f"{self.variant.name} (seed {self.config.randomness.seed})"
-
-    @property
-    def num_iterations(self) -> int:
-        """Its length."""
-        return self.config.train_cfg.max_iters
-
-    @property
-    def predictions(self) -> Path:
-        """File of the tested hands."""
-        return self.folder / "test.npz"
-
-    @property
-    def is_finished(self) -> bool:
-        """Say whether ``tools/test.py`` has written the last of its files."""
-        return (self.folder / "metrics.json").is_file()
-
-    def job(self) -> Job:
-        """Write the config; train, from the newest checkpoint if there is one, then test."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config, work_dir = str(self.folder / "config.py"), ["--work-dir", str(self.folder)]
-        self.config.dump(config)
-        checkpoint = self.folder / f"iter_{self.num_iterations}.pth"
-        train = [TOOLS / "train.py", config, *work_dir, "--resume"]
-        test = [TOOLS / "test.py", config, checkpoint, *work_dir, "--dump", self.predictions]
-        commands = [test] if checkpoint.is_file() else [train, test]
-        commands = [[sys.executable, *map(str, command)] for command in commands]
-        return Job(self.title, commands, self.folder / "output.log")
-
-    def num_done(self) -> int:
-        """Return how many iterations its newest log speaks of."""
-        if self.is_finished:
-            return self.num_iterations
-        logs = sorted(self.folder.glob("*/vis_data/scalars.json"))
-        lines = logs[-1].read_text().splitlines() if logs else []
-        return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -205,9 +158,9 @@ def train(trainings: Sequence[Training], args: argparse.Namespace) -> list[Job]:
     """Run trainings, ``args.jobs`` at a time, show how far they are, and return what failed."""
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if args.device == "cpu" else {}
-    progress = Progress(trainings)
+    progress = TrainingProgress(trainings)
     results = run_jobs(
-        [one.job() for one in trainings],
+        [one.job(TOOLS) for one in trainings],
         num_parallel=args.jobs,
         environment={"OMP_NUM_THREADS": str(threads), **hidden},
         on_poll=progress.update,
@@ -217,41 +170,6 @@ def train(trainings: Sequence[Training], args: argparse.Namespace) -> list[Job]:
             progress.report(job, code)
     progress.bar.close()
     return progress.failed
-
-
-class Progress:
-    """Show how many iterations are done and how long the others will take."""
-
-    def __init__(self, trainings: Sequence[Training]) -> None:
-        self.trainings = {one.title: one for one in trainings}
-        self.failed: list[Job] = []
-        total = sum(one.num_iterations for one in trainings)
-        self.bar = tqdm(
-            total=total, initial=self._num_done(), unit="it", smoothing=0, mininterval=2
-        )
-
-    def update(self) -> None:
-        """Look at the logs."""
-        self.bar.update(self._num_done() - self.bar.n)
-
-    def report(self, job: Job, code: int) -> None:
-        """Say how a training ended."""
-        if code == 0:
-            path = self.trainings[job.name].folder / "metrics.json"
-            error = json.loads(path.read_text())["metrics"]["mpjpe_cam"]
-            self.bar.write(f"{job.name}: mpjpe_cam {error:.1f} mm")
-        else:
-            self.failed.append(job)
-            last_line = job.log.read_text().strip().split("\n")[-1]
-            self.bar.write(f"{job.name}: FAILED: {last_line}")
-
-    def _num_done(self) -> int:
-        """Count iterations; those of a failed training will not be made, so they count as done."""
-        failed = {job.name for job in self.failed}
-        return sum(
-            one.num_iterations if title in failed else one.num_done()
-            for title, one in self.trainings.items()
-        )
 
 
 def report(
