@@ -26,6 +26,8 @@ class MixtureDataset(Dataset):
     Args:
         datasets: config blocks of ``HandClipDataset`` or ``MixtureDataset`` (or built ones).
         weights: how often to draw from each, in any scale.
+        shared: what the config blocks of all data sets have in common, also of those inside groups;
+            a block's own values come first.
 
     Raises:
         NoClipError: no part has a clip.
@@ -37,6 +39,7 @@ class MixtureDataset(Dataset):
         datasets: Sequence["dict | HandClipDataset | MixtureDataset"],
         *,
         weights: Sequence[float],
+        shared: dict[str, Any] | None = None,
     ) -> None:
         if not datasets or len(datasets) != len(weights):
             raise ValueError(
@@ -46,7 +49,7 @@ class MixtureDataset(Dataset):
             raise ValueError(
                 f"weights: {list(weights)} must be positive; leave a data set out instead of 0"
             )
-        self.datasets, shares = _flatten(_build_parts(datasets, weights))
+        self.datasets, shares = _flatten(_build_parts(datasets, weights, shared or {}))
         self.weights = tuple(share / sum(shares) for share in shares)
         self.sizes = tuple(len(dataset) for dataset in self.datasets)
         self._ends = np.cumsum(self.sizes)
@@ -93,13 +96,15 @@ class MixtureDataset(Dataset):
 
 
 def _build_parts(
-    datasets: Sequence[dict | HandClipDataset | MixtureDataset], weights: Sequence[float]
+    datasets: Sequence[dict | HandClipDataset | MixtureDataset],
+    weights: Sequence[float],
+    shared: dict[str, Any],
 ) -> list[tuple[HandClipDataset | MixtureDataset, float]]:
     """Build the parts that have clips, each with its weight."""
     parts, reasons = [], []
     for dataset, weight in zip(datasets, weights, strict=True):
         try:
-            part = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+            part = _build(dataset, shared) if isinstance(dataset, dict) else dataset
         except NoClipError as error:
             reasons.append(str(error))
             print_log(f"left out: {error}", logger="current", level=logging.WARNING)
@@ -108,6 +113,13 @@ def _build_parts(
     if not parts:
         raise NoClipError(f"no data set of the mixture has a clip: {'; '.join(reasons)}")
     return parts
+
+
+def _build(config: dict[str, Any], shared: dict[str, Any]) -> HandClipDataset | MixtureDataset:
+    """Build a data set with what all share, or a group that passes it on."""
+    if "datasets" not in config:
+        return DATASETS.build({**shared, **config})
+    return DATASETS.build({**config, "shared": {**shared, **(config.get("shared") or {})}})
 
 
 def _flatten(

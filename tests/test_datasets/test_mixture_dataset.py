@@ -61,6 +61,26 @@ def test_bad_weights(roots, weights):
         MixtureDataset([_config(root) for root in roots[:2]], weights=weights)
 
 
+def test_what_is_shared_reaches_every_part_and_those_of_groups(roots):
+    """A block's own values come first, and so do those of a group for its parts."""
+    first, second = ({"data_root": str(root)} for root in roots[:2])
+    inner = {"type": "MixtureDataset", "datasets": [first, second], "weights": [1, 1]}
+    shared = {"type": "HandClipDataset", "clip_length": 3, "indices": 4}
+    mixture = MixtureDataset(
+        [{**inner, "shared": {"indices": 2}}, {**first, "indices": 5}, inner],
+        weights=[1, 1, 1],
+        shared=shared,
+    )
+    assert [dataset.clip_length for dataset in mixture.datasets] == [3] * 5
+    assert mixture.sizes == (2, 2, 5, 4, 4)
+
+
+def test_built_parts_take_nothing_from_what_is_shared(roots):
+    part = HandClipDataset(roots[0])
+    mixture = MixtureDataset([part], weights=[1], shared={"clip_length": 3})
+    assert mixture.datasets == [part] and part.clip_length == 1
+
+
 def test_parts_must_agree(roots):
     with pytest.raises(ValueError, match=r"hand_model: .*'third': 'mano'"):
         MixtureDataset([_config(root) for root in roots], weights=[1, 1, 1])

@@ -1,10 +1,4 @@
 # InterHand2.6M, DexYCB, HO3D v3 and HOT3D as single frames; shards under data/shards/.
-train_part = dict(
-    type="HandClipDataset",
-    row_filter=dict(
-        type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.015
-    ),
-)
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
@@ -18,18 +12,24 @@ train_dataloader = dict(
     collate_fn=dict(type="handvit.hand_collate"),
     dataset=dict(
         type="MixtureDataset",
+        shared=dict(
+            type="HandClipDataset",
+            row_filter=dict(
+                type="RowFilter", min_keypoints_img=11, min_bbox_size=24.0, max_mano_residual=0.015
+            ),
+        ),
         weights=[0.75, 0.25],  # seen from outside, egocentric
         datasets=[
             dict(
                 type="MixtureDataset",
                 weights=[8, 4, 3],
                 datasets=[
-                    dict(train_part, data_root="data/shards/interhand26m_train"),
-                    dict(train_part, data_root="data/shards/dexycb_s0_train"),
-                    dict(train_part, data_root="data/shards/ho3d_v3_train"),
+                    dict(data_root="data/shards/interhand26m_train"),
+                    dict(data_root="data/shards/dexycb_s0_train"),
+                    dict(data_root="data/shards/ho3d_v3_train"),
                 ],
             ),
-            dict(train_part, data_root="data/shards/hot3d_train"),
+            dict(data_root="data/shards/hot3d_train"),
         ],
     ),
 )
