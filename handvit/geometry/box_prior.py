@@ -5,6 +5,10 @@ from torch import Tensor
 from handvit.geometry.boxes import bbox_center, bbox_size
 from handvit.geometry.camera import pixel_rays
 
+#: What log(distance / prior distance) spans for hands of all sizes and poses: a factor of two
+#: either way. Set by the design; ``compute_statistics.py`` prints how many hands lie beyond it.
+LOG_RATIO_RANGE = (-0.71, 0.75)
+
 
 def box_prior(bbox: Tensor, focal: Tensor, princpt: Tensor) -> Tensor:
     """Point at the box centre, as far away as a hand of one metre would be to fill the box.

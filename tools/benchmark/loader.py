@@ -8,14 +8,11 @@ import argparse
 import json
 import multiprocessing
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from multiprocessing.pool import Pool
-from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +22,9 @@ import torch
 from torch.utils.data import DataLoader, RandomSampler
 
 from handvit.datasets import DatasetInfo, HandClip, HandClipDataset, ShardWriter, hand_collate
-from handvit.datasets.clip_index import ClipIndex
-from handvit.datasets.shards.dataset_index import DatasetIndex
-from handvit.datasets.shards.dataset_info import ShardEntry
 from handvit.datasets.shards.image_codec import decode_image
 from handvit.datasets.shards.label_table import label_table, to_sample
-from handvit.datasets.shards.shard_index import INDEX_DTYPE, labels_path
+from handvit.engine.process_memory import resident_memory, shared_out_memory
 from handvit.structures import HandBatch, HandSample
 
 INFO = DatasetInfo(
@@ -41,9 +35,6 @@ TRACK_LENGTH = 40  # frames
 NUM_TEXTURES = 200
 NUM_STAGE_FRAMES = 300
 DECODE_CHUNK = 50  # images
-FRAMES_PER_SHARD = 10_000
-NUM_LOOK_UPS = 1000  # by each process
-MEGABYTE = 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,22 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--num-frames", type=int, default=2000, help="of the data set made here")
     parser.add_argument("--frames-per-turn", type=int, default=4000, help="in each measurement")
     parser.add_argument("--num-turns", type=int, default=5, help="measurements of each kind")
-    parser.add_argument("--simulate-index", type=int, metavar="N", help="open an index of N frames")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     args = parser.parse_args(arguments)
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root = args.data_root
         if root is None:
-            root = folder / "shards"
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "shards"
             make_dataset(root, args.num_frames)
         report = measure(root, args)
-        if args.simulate_index:
-            write_index(folder / "large", args.simulate_index)
-            report |= measure_index(folder / "large", args.num_workers)
     for name, value in report.items():
         print(f"{name:24} {value:.4g}")
     if args.json:
@@ -143,8 +129,8 @@ def measure(root: Path, args: argparse.Namespace) -> dict[str, float]:
             rate, cpu_seconds = loading_rate(batches, args)
             load.append(rate)
             transfer.append(cpu_seconds)
-            memory.append(max(memory_of(pid, "status", "VmRSS") for pid in workers))
-        together = sum(memory_of(pid, "smaps_rollup", "Pss") for pid in [os.getpid(), *workers])
+            memory.append(max(resident_memory(pid) for pid in workers))
+        together = sum(shared_out_memory(pid) for pid in [os.getpid(), *workers])
         del batches
     ratios = [loaded / decoded for loaded, decoded in zip(load, decode, strict=True)]
     report = {
@@ -189,7 +175,6 @@ class _Process:
     """Hold what a process keeps from one task to the next."""
 
     images: list[bytes]
-    dataset: HandClipDataset
 
 
 def _keep_images(images: list[bytes]) -> None:
@@ -242,77 +227,6 @@ def best_time(function: Callable[[Any], object], items: Sequence[Any]) -> float:
             function(item)
         times.append(time.perf_counter() - start)
     return 1e3 * min(times) / len(items)
-
-
-def write_index(root: Path, num_frames: int) -> None:
-    """Write the index of a data set of many frames, with empty files for its shards."""
-    root.mkdir()
-    starts = range(0, num_frames, FRAMES_PER_SHARD)
-    sizes = [min(FRAMES_PER_SHARD, num_frames - start) for start in starts]
-    shards = [ShardEntry(f"shard-{n:06d}.tar", size, 10240) for n, size in enumerate(sizes)]
-    for shard in shards:
-        (root / shard.file).write_bytes(bytes(shard.num_bytes))
-        labels_path(root / shard.file).touch()
-    columns = {name: np.zeros(num_frames, INDEX_DTYPE[name]) for name in INDEX_DTYPE.names}
-    columns["track"], frame = np.divmod(np.arange(num_frames, dtype=np.int32), TRACK_LENGTH)
-    columns["frame_time"] = frame / 30
-    columns["shard"] = np.arange(num_frames, dtype=np.int32) // FRAMES_PER_SHARD
-    tracks = range(-(-num_frames // TRACK_LENGTH))
-    columns["track_names"] = np.array(
-        [f"large/{track:08d}/cam0/right".encode() for track in tracks]
-    )
-    DatasetIndex.of_columns(shards, columns).save(root)
-    replace(INFO, shards=tuple(shards)).save(root)
-
-
-def measure_index(root: Path, num_workers: int) -> dict[str, float]:
-    """Return the time to open a data set and the memory of a node that looks up clips in it."""
-    queue = multiprocessing.get_context("spawn").SimpleQueue()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_open_and_look_up, args=(root, num_workers, queue)
-    )
-    process.start()
-    report = queue.get()
-    process.join()
-    return report
-
-
-def _open_and_look_up(root: Path, num_workers: int, queue: SimpleQueue) -> None:
-    before = memory_of(os.getpid(), "smaps_rollup", "Pss")
-    start = time.perf_counter()
-    dataset = HandClipDataset(root, clip_length=7)
-    seconds = time.perf_counter() - start
-    opened = memory_of(os.getpid(), "smaps_rollup", "Pss")
-    with multiprocessing.get_context("fork").Pool(num_workers, _keep_dataset, (dataset,)) as pool:
-        workers = [child.pid for child in multiprocessing.active_children()]
-        pool.map(_look_up, range(num_workers), chunksize=1)
-        processes = [os.getpid(), *workers]
-        looked_up = sum(memory_of(pid, "smaps_rollup", "Pss") for pid in processes)
-    queue.put(
-        {
-            "index_frames": len(dataset),
-            "index_open_s": seconds,
-            "index_open_mb": opened - before,
-            "index_node_mb": looked_up - before,
-        }
-    )
-
-
-def _keep_dataset(dataset: HandClipDataset) -> None:
-    _Process.dataset = dataset
-
-
-def _look_up(seed: int) -> None:
-    dataset = _Process.dataset
-    clips = ClipIndex(dataset.reader.index, max_frame_gap=0.5)
-    for row in np.random.default_rng(seed).integers(len(dataset), size=NUM_LOOK_UPS):
-        clips.clip(int(row), 7, 1)
-
-
-def memory_of(process: int, file: str, field: str) -> float:
-    """Return a field of ``/proc/PROCESS/FILE`` in MB."""
-    text = Path(f"/proc/{process}/{file}").read_text()
-    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024
 
 
 if __name__ == "__main__":

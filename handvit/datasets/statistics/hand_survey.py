@@ -17,6 +17,7 @@ from handvit.datasets.statistics.hand_measures import (
 )
 from handvit.datasets.statistics.label_chunks import label_chunks, spaced_rows
 from handvit.datasets.statistics.moments import Moments
+from handvit.geometry.box_prior import LOG_RATIO_RANGE
 from handvit.geometry.rotation import matrix_to_axis_angle
 from handvit.structures import HandStatistics
 
@@ -24,8 +25,6 @@ from handvit.structures import HandStatistics
 Report = Callable[[int], Any]
 
 MIN_HANDS = 10
-#: What the bins of ``UvDistanceHead`` cover of log(distance / prior).
-LOG_RANGE = (-0.71, 0.75)
 _ANGLE_BINS = 6284  # a milliradian each
 _TAIL = 0.0005  # of a finger angle, left out at either end
 _MARGIN = 0.05  # of the range of a finger angle, added at either end
@@ -156,8 +155,8 @@ def survey_hands(
 
 
 def share_out_of_range(log_scale: ColumnHistograms) -> float:
-    """Return the share of hands whose log(distance / prior) lies outside ``LOG_RANGE``."""
-    low, high = LOG_RANGE + log_scale.quantile(0.5)
+    """Return the share of hands whose log(distance / prior) lies outside ``LOG_RATIO_RANGE``."""
+    low, high = LOG_RATIO_RANGE + log_scale.quantile(0.5)
     return log_scale.share_outside(low, high).item()
 
 

@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from handvit.datasets.statistics.column_histograms import ColumnHistograms
-from handvit.datasets.statistics.hand_survey import LOG_RANGE, HandSurvey, share_out_of_range
+from handvit.datasets.statistics.hand_survey import HandSurvey, share_out_of_range
+from handvit.geometry.box_prior import LOG_RATIO_RANGE
 from handvit.visualization.plots import encode_png
 
 _DPI = 110
@@ -31,7 +32,7 @@ def plot_survey(survey: HandSurvey) -> bytes:
     _plot_shares(prior, survey.log_scale, shift=float(np.log(statistics.prior_scale)))
     outside = share_out_of_range(survey.log_scale)
     prior.set(title=f"distance / prior: {outside:.1%} out of UvDistanceHead's range", xlabel="log")
-    for place in (LOG_RANGE[0], 0, LOG_RANGE[1]):
+    for place in (LOG_RATIO_RANGE[0], 0, LOG_RATIO_RANGE[1]):
         prior.axvline(place, color="black", linewidth=0.8)
     _plot_limits(rows["limits"], statistics.pose_low, statistics.pose_high, survey.pose.mean[3:])
     return encode_png(figure)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from handvit.geometry.box_prior import box_prior
+from handvit.geometry.box_prior import LOG_RATIO_RANGE, box_prior
 from handvit.geometry.camera import unit_rays
 from handvit.models.heads.length_unit import length_of_unit
 from handvit.models.layers import Bins, MultiBin, PlaneHeatmap, soft_argmax
@@ -16,7 +16,6 @@ from handvit.structures import HandCrops, HandLabels, HandStatistics
 from handvit.structures.skeleton import WRIST
 
 _SPAN = (-0.25, 1.25)  # of the heatmap, in crop sides: a wrist may lie outside the crop
-_LOG_RANGE = (-0.71, 0.75)  # of log(distance / prior)
 
 
 class UvDistance(NamedTuple):
@@ -77,7 +76,7 @@ class UvDistanceHead(nn.Module):
         self.register_buffer("prior_scale", torch.tensor(float(prior_scale)))
         low, high = _SPAN
         self.heatmap = PlaneHeatmap(dim, low=low, high=high, cells_per_side=cells_per_side)
-        low, high = _LOG_RANGE
+        low, high = LOG_RATIO_RANGE
         self.bins = MultiBin(dim, low=low, high=high, num_bins=num_bins)
         self.heatmap_loss = MODELS.build(heatmap_loss)
         self.bin_loss = MODELS.build(bin_loss)

@@ -7,9 +7,7 @@ from scipy.spatial.transform import Rotation
 from handvit.datasets import ShardReader
 from handvit.datasets.statistics import HandSurvey, share_out_of_range, survey_hands
 from handvit.datasets.statistics.hand_measures import PlacedHands, PosedHands
-from handvit.datasets.statistics.hand_survey import LOG_RANGE
 from handvit.datasets.statistics.label_chunks import spaced_rows
-from handvit.models.heads import UvDistanceHead
 from handvit.structures import HandStatistics
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -152,15 +150,6 @@ def test_priors_and_who_does_not_fit_them_by_hand():
     assert np.exp(sizes.log_scale_by_hand.quantile(0.5)) == pytest.approx(1.6, rel=0.0026)
     assert share_out_of_range(metres.log_scale) == pytest.approx(0.2)
     assert share_out_of_range(sizes.log_scale_by_hand) == pytest.approx(0.2)
-
-
-def test_the_range_is_that_of_the_head():
-    losses = dict(
-        heatmap_loss=dict(type="HeatmapCELoss", weight=0.1, std=0.03),
-        bin_loss=dict(type="MultiBinLoss", bin_weight=0.1, residual_weight=1.0),
-    )
-    bins = UvDistanceHead(4, prior_scale=0.13, num_bins=2, **losses).bins
-    assert (bins.low, bins.low + 2 * bins.width) == pytest.approx(LOG_RANGE)
 
 
 def test_limits_hold_nearly_all_angles_with_some_room(write_hands, make_samples):
