@@ -12,6 +12,7 @@ from handvit.analysis.parameters import ParameterCount, count_parameters
 from handvit.analysis.plain_crops import plain_crops
 from handvit.analysis.stand_in import self_contained
 from handvit.analysis.training_memory import TrainingMemory, training_memory
+from handvit.datasets.mixture_dataset import with_shared
 from handvit.engine.launch import load_config
 
 
@@ -83,6 +84,6 @@ def clip_length(cfg: Config) -> int:
 def _clip_lengths(dataset: dict[str, Any]) -> Iterator[int]:
     if "datasets" in dataset:
         for part in dataset["datasets"]:
-            yield from _clip_lengths(part)
+            yield from _clip_lengths(with_shared(part, dataset.get("shared") or {}))
     else:
         yield dataset.get("clip_length", 1)

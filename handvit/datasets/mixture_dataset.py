@@ -104,7 +104,8 @@ def _build_parts(
     parts, reasons = [], []
     for dataset, weight in zip(datasets, weights, strict=True):
         try:
-            part = _build(dataset, shared) if isinstance(dataset, dict) else dataset
+            is_config = isinstance(dataset, dict)
+            part = DATASETS.build(with_shared(dataset, shared)) if is_config else dataset
         except NoClipError as error:
             reasons.append(str(error))
             print_log(f"left out: {error}", logger="current", level=logging.WARNING)
@@ -115,11 +116,11 @@ def _build_parts(
     return parts
 
 
-def _build(config: dict[str, Any], shared: dict[str, Any]) -> HandClipDataset | MixtureDataset:
-    """Build a data set with what all share, or a group that passes it on."""
+def with_shared(config: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return a part's config block with what all share; a group gets it to pass it on."""
     if "datasets" not in config:
-        return DATASETS.build({**shared, **config})
-    return DATASETS.build({**config, "shared": {**shared, **(config.get("shared") or {})}})
+        return {**shared, **config}
+    return {**config, "shared": {**shared, **(config.get("shared") or {})}}
 
 
 def _flatten(

@@ -31,7 +31,9 @@ def test_what_cannot_be_measured_is_named(tmp_path):
 def test_clip_length_of_nested_data_sets(vit_recipe):
     cfg = vit_recipe()
     one, seven = dict(type="HandClipDataset"), dict(type="HandClipDataset", clip_length=7)
-    for dataset, wanted in ((one, 1), (seven, 7), ({"datasets": [{"datasets": [seven]}]}, 7)):
+    group = {"datasets": [{"datasets": [seven]}]}
+    shared = {"datasets": [{"datasets": [one]}, one], "shared": {"clip_length": 7}}
+    for dataset, wanted in ((one, 1), (seven, 7), (group, 7), (shared, 7)):
         cfg.train_dataloader.dataset = dataset
         assert clip_length(cfg) == wanted
     cfg.train_dataloader.dataset = {"datasets": [one, seven]}
