@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 
 from handvit.engine.checkpoints import find_latest_checkpoint
 from handvit.engine.launch import load_config, prepare_environment
+from handvit.engine.training_stop import TrainingStop
 from handvit.registry import RUNNERS
 
 
@@ -63,6 +64,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print(f"\ninterrupted; add --resume to go on from the newest checkpoint in {cfg.work_dir}")
         sys.exit(130)
+    except TrainingStop as stop:
+        print(f"\n{stop}; add --resume to go on", file=sys.stderr)
+        sys.exit(stop.code)
 
 
 if __name__ == "__main__":
