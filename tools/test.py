@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file the checkpoint was trained with")
-    parser.add_argument("checkpoint", help="iter_N.pth or best_*.pth")
+    parser.add_argument("checkpoint", help="iter_N.pth, best_*.pth, or an export's folder")
     parser.add_argument("--work-dir", help="for metrics.json; default work_dirs/<config>")
     parser.add_argument("--dump", metavar="FILE", help="write the predictions to this .npz file")
     parser.add_argument("--show-dir", metavar="DIR", help="draw predictions into this folder")
@@ -52,7 +52,7 @@ def main() -> None:
     """Build the runner, test, and report."""
     args = parse_args()
     prepare_environment(args.local_rank)
-    if not Path(args.checkpoint).is_file():
+    if not Path(args.checkpoint).exists():
         raise FileNotFoundError(f"checkpoint {args.checkpoint}: no such file")
     cfg = to_test(load_config(args.config, args.cfg_options, args.work_dir), args)
     runner = RUNNERS.build(cfg)

@@ -19,6 +19,7 @@ default_hooks = dict(
     iter_seed=dict(type="IterSeedHook"),
     history_length=dict(type="HistoryLengthHook"),
     hand_model=dict(type="HandModelHook"),
+    training_range=dict(type="TrainingRangeHook"),
     portable_checkpoint=dict(type="PortableCheckpointHook"),
 )
 env_cfg = dict(

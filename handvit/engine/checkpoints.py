@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from handvit.engine.inference_export import read_export
+
 _LISTED = 8
 #: What torch raises on files that are cut, or are something else altogether.
 _DAMAGED = (
@@ -18,7 +20,7 @@ _DAMAGED = (
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a checkpoint file onto the CPU; nothing in it is executed.
+    """Load a checkpoint file, or the folder of an export, onto the CPU; nothing is executed.
 
     The config text in its ``meta`` is left out: ``Runner.resume`` would run it as Python, and the
     config in use is the one the user gave.
@@ -27,6 +29,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: the file is torn, holds more than tensors and plain values, or is no checkpoint.
     """
+    if Path(path).is_dir():
+        return read_export(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f"checkpoint {path}: no such file")
     try:

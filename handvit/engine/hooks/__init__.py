@@ -7,6 +7,7 @@ from handvit.engine.hooks.history_length_hook import HistoryLengthHook
 from handvit.engine.hooks.iter_seed_hook import IterSeedHook
 from handvit.engine.hooks.picture_hook import PictureHook
 from handvit.engine.hooks.portable_checkpoint_hook import PortableCheckpointHook
+from handvit.engine.hooks.training_range_hook import TrainingRangeHook
 
 __all__ = [
     "DropoutWarmupHook",
@@ -16,4 +17,5 @@ __all__ = [
     "IterSeedHook",
     "PictureHook",
     "PortableCheckpointHook",
+    "TrainingRangeHook",
 ]

@@ -7,6 +7,14 @@ from typing import Any
 import torch
 from torch import nn
 
+#: Keys of a folder's config.json that say how it was made or is to be used.
+_NOT_OF_ARCHITECTURE = frozenset(
+    (
+        "_name_or_path", "architectures", "drop_path_rate", "dtype", "out_features", "out_indices",
+        "stage_names", "transformers_version",
+    )
+)  # fmt: skip
+
 
 def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.Module:
     """Return a transformers model in float32; nothing is downloaded.
@@ -42,6 +50,27 @@ def load_hf_model(pretrained: str | None, config: dict[str, Any] | None) -> nn.M
     hf_config = AutoConfig.for_model(model_type, **arguments)
     _check_arguments(hf_config, arguments)
     return AutoModel.from_config(hf_config)
+
+
+def read_hf_config(pretrained: str) -> dict[str, Any]:
+    """Return the ``config`` that builds the architecture of a local folder.
+
+    The folder's stochastic depth is left out: ``drop_path`` of the backbone decides.
+
+    Raises:
+        FileNotFoundError: the folder is not a Hugging Face model.
+    """
+    _check_folder(pretrained)
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
+    usual = type(config)().to_dict()
+    changed = {
+        key: value
+        for key, value in config.to_dict().items()
+        if key in usual.keys() - _NOT_OF_ARCHITECTURE and value != usual[key]
+    }
+    return {"model_type": config.model_type, **changed}
 
 
 def _check_folder(pretrained: str) -> None:

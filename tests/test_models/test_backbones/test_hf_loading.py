@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging as transformers_logging
 
-from handvit.models.backbones.hf_loading import load_hf_model
+from handvit.models.backbones.hf_loading import load_hf_model, read_hf_config
 
 TINY = dict(
     model_type="dinov2",
@@ -103,9 +103,31 @@ def test_model_type_is_needed_and_must_exist():
 def test_config_is_left_as_it_was():
     config = dict(TINY)
     load_hf_model(None, config)
-    assert config == TINY
+    assert config.items() <= TINY.items()  # nothing of the machine, and what is usual is not said
 
 
 def test_drop_path_has_one_name():
     with pytest.raises(ValueError, match="set drop_path of the backbone, not drop_path_rate"):
         load_hf_model(None, {**TINY, "drop_path_rate": 0.1})
+
+
+def test_the_config_of_a_folder_builds_its_architecture(folder):
+    config = read_hf_config(folder)
+    assert config.items() <= TINY.items()  # nothing of the machine, and what is usual is not said
+    shapes = [
+        {name: value.shape for name, value in model.state_dict().items()}
+        for model in (load_hf_model(folder, None), load_hf_model(None, config))
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_a_folder_with_stochastic_depth_leaves_it_to_the_backbone(tmp_path):
+    model = load_hf_model(None, TINY)
+    model.config.drop_path_rate = 0.3
+    model.save_pretrained(tmp_path)
+    load_hf_model(None, read_hf_config(str(tmp_path)))
+
+
+def test_the_config_of_no_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no config\.json in"):
+        read_hf_config(str(tmp_path / "nowhere"))
