@@ -14,7 +14,7 @@ class HistoryLengthHook(Hook):
     scalar and iteration after 300,000 iterations, and as many megabytes in the checkpoint.
     """
 
-    def __init__(self, *, max_length: int = 10_000) -> None:
+    def __init__(self, *, max_length: int = 1000) -> None:
         """Set the number of entries to keep."""
         self.max_length = max_length
 
