@@ -1,6 +1,6 @@
 """The whole model: crops in, hands in camera space out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from handvit.geometry.rotation import mirror_points, mirror_rotation
+from handvit.models.freezing import find_modules
 from handvit.models.heads.hand_head import join_terms
 from handvit.registry import MODELS
 from handvit.structures import (
@@ -48,7 +49,8 @@ class HandPoseEstimator(BaseModel):
             hand_model: MANO parameters to keypoints and mesh.
             losses: logged name (``loss_...``) to term.
             temporal: tokens of T frames to tokens of the last one, or None.
-            frozen: names of parts that keep their weights and stay in eval mode.
+            frozen: names or patterns of the modules that keep their weights and stay in eval mode
+                for the whole run, see ``freeze``.
 
         Raises:
             ValueError: a loss name does not start with ``loss_``, a frozen part is unknown, or
@@ -64,8 +66,8 @@ class HandPoseEstimator(BaseModel):
         self.hand_model = MODELS.build(hand_model)
         check_statistics(head, self.hand_model.identity)
         self.losses = nn.ModuleDict({name: MODELS.build(cfg) for name, cfg in losses.items()})
-        self.frozen = tuple(frozen)
-        self._freeze()
+        self._learnable = frozenset(n for n, p in self.named_parameters() if p.requires_grad)
+        self.freeze(frozen)
 
     def forward(
         self, crops: HandCrops, mode: str = "tensor"
@@ -84,16 +86,36 @@ class HandPoseEstimator(BaseModel):
             return self._loss(prediction, crops.last_frame())
         return split_hands(prediction, crops.last_frame().is_mirrored)
 
+    def freeze(self, patterns: Iterable[str]) -> None:
+        """Keep these modules, and no others, as they are: no gradients, and always in eval mode.
+
+        Parameters that never learn, such as unused ones, stay so.
+
+        Args:
+            patterns: names such as ``head.decoder``, or patterns, see ``find_modules``.
+
+        Raises:
+            ValueError: a pattern matches nothing.
+        """
+        self.frozen = tuple(patterns)
+        self._frozen_modules = find_modules(self, self.frozen, key="frozen")
+        inside = tuple(f"{name}." for name in self._frozen_modules)
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name in self._learnable and not name.startswith(inside))
+        spatial = (*self.backbone.parameters(), *self.neck.parameters())
+        self._learns_in_space = any(parameter.requires_grad for parameter in spatial)
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> "HandPoseEstimator":
         """Switch the mode of everything that is not frozen."""
         super().train(mode)
-        for name in self.frozen:
-            getattr(self, name).eval()
+        for name in self._frozen_modules:
+            self.get_submodule(name).eval()
         return self
 
     def _predict_last_frame(self, crops: HandCrops) -> HandPrediction:
         # Space, then time.
-        tokens = self._extract_tokens(crops)
+        tokens = self.extract_tokens(crops)
         if self.temporal is not None:
             labels = crops.labels
             tokens = self.temporal(tokens, labels.frame_time, labels.frame_valid)
@@ -101,12 +123,15 @@ class HandPoseEstimator(BaseModel):
         # Only the last frame is decoded.
         return self.head(tokens.last_frame(), crops.last_frame(), self.hand_model)
 
-    def _extract_tokens(self, crops: HandCrops) -> HandTokens:
-        """Tokens (B, T, N, D)."""
+    def extract_tokens(self, crops: HandCrops) -> HandTokens:
+        """Return tokens (B, T, N, D), those of a cache where crops come with them."""
+        if crops.tokens is not None:
+            return crops.tokens
         B, T = crops.crop.shape[:2]
-        flat = self.backbone(crops.crop.flatten(0, 1))
-        prefix, patches = (x.unflatten(0, (B, T)) for x in (flat.prefix, flat.patches))
-        return self.neck(HandTokens(prefix, patches, flat.grid), crops)
+        with torch.set_grad_enabled(self._learns_in_space and torch.is_grad_enabled()):
+            flat = self.backbone(crops.crop.flatten(0, 1))
+            prefix, patches = (x.unflatten(0, (B, T)) for x in (flat.prefix, flat.patches))
+            return self.neck(HandTokens(prefix, patches, flat.grid), crops)
 
     def _loss(self, prediction: HandPrediction, crops: HandCrops) -> dict[str, Tensor]:
         mano = crops.labels.mano
@@ -115,14 +140,6 @@ class HandPoseEstimator(BaseModel):
         target = HandTarget(crops, mesh.vertices_rel)
         terms = {name: loss(prediction, target) for name, loss in self.losses.items()}
         return join_terms(terms, self.head.loss(prediction, crops))
-
-    def _freeze(self) -> None:
-        for name in self.frozen:
-            part = getattr(self, name, None)
-            if not isinstance(part, nn.Module):
-                raise ValueError(f"frozen: the model has no part {name!r}")
-            part.requires_grad_(False)
-            part.eval()
 
 
 def split_hands(prediction: HandPrediction, is_mirrored: Tensor) -> list[HandPrediction]:

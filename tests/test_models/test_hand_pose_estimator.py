@@ -301,3 +301,35 @@ def test_statistics_are_found_in_files_and_lists(statistics, tmp_path):
     check_statistics(config, "openhand:0123")
     with pytest.raises(ValueError, match=r"hand model 'openhand', but model\.hand_model is 'mano'"):
         check_statistics(config, "mano:0123")
+
+
+def test_a_frozen_spatial_part_keeps_nothing_for_backward(stage2_cfg, make_crops):
+    """Only where all of backbone and neck is frozen; the tokens are the same."""
+    model = build(stage2_cfg).train()
+    crops = make_crops(2, 3)
+
+    def saved_by_tokens() -> tuple[int, torch.Tensor]:
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda x: x):
+            tokens = model.extract_tokens(crops)
+        return len(saved), tokens.all.detach()
+
+    none, tokens = saved_by_tokens()
+    model.freeze(["neck", "head"])
+    model.backbone.eval()
+    some, same_tokens = saved_by_tokens()
+    assert none == 0 and some > 0
+    torch.testing.assert_close(same_tokens, tokens, rtol=0, atol=0)
+
+
+def test_freezing_is_taken_back_but_what_never_learns_stays(model_cfg):
+    model = build(model_cfg)
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert "backbone.model.embeddings.mask_token" not in learns
+    model.freeze(["backbone", "head.decoder"])
+    assert not any(p.requires_grad for p in model.backbone.parameters())
+    assert not model.head.decoder.training
+    assert model.head.pose_head.training
+    model.freeze([])
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == learns
+    assert all(module.training for module in (model.backbone, model.head.decoder))
