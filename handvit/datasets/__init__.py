@@ -17,9 +17,11 @@ from handvit.datasets.shards.shard_index import ShardError, ShardIndex
 from handvit.datasets.shards.shard_reader import ShardReader
 from handvit.datasets.shards.shard_writer import ShardWriter, finalize, is_finished, write_shard
 from handvit.datasets.streaming_clip_dataset import StreamingClipDataset
+from handvit.datasets.token_cache import CachedTokenDataset, token_collate
 
 __all__ = [
     "BalancedOrder",
+    "CachedTokenDataset",
     "DatasetInfo",
     "HandClip",
     "HandClipDataset",
@@ -38,5 +40,6 @@ __all__ = [
     "finalize",
     "hand_collate",
     "is_finished",
+    "token_collate",
     "write_shard",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Dataset, IterableDataset
 
 from handvit.datasets.mixture_dataset import MixtureDataset
+from handvit.datasets.token_cache import CachedTokenDataset
 
 #: Columns of the index that networks are sensitive to: px, metres, px.
 COLUMNS = ("focal", "root_depth", "bbox_size")
@@ -29,6 +30,8 @@ def measure_range(dataset: Dataset) -> dict[str, Any] | None:
     """
     if isinstance(dataset, IterableDataset):
         return None
+    if isinstance(dataset, CachedTokenDataset):
+        return dataset.training_range
     is_mixture = isinstance(dataset, MixtureDataset)
     parts, shares = (dataset.datasets, dataset.weights) if is_mixture else ((dataset,), (1.0,))
     sizes = [min(len(part), _MAX_ROWS) for part in parts]

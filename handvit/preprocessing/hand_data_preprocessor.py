@@ -55,9 +55,14 @@ class HandDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     @torch.no_grad()
-    def forward(self, data: HandBatch, training: bool = False) -> dict[str, HandCrops]:
-        """Return ``{'crops': HandCrops}``, which MMEngine unpacks into the model's forward."""
+    def forward(self, data: HandBatch | HandCrops, training: bool = False) -> dict[str, HandCrops]:
+        """Return ``{'crops': HandCrops}``, which MMEngine unpacks into the model's forward.
+
+        What a token cache gives has been cut already.
+        """
         batch = self.cast_data(data)
+        if isinstance(batch, HandCrops):
+            return {"crops": batch}
         with torch.autocast(self.mean.device.type, enabled=False):
             return {"crops": self._cut(batch, training)}
 

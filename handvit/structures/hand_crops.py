@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from handvit.structures.hand_batch import HandLabels
+from handvit.structures.hand_tokens import HandTokens
 
 
 class HandCrops(NamedTuple):
@@ -22,8 +23,9 @@ class HandCrops(NamedTuple):
     keypoints_crop: Tensor  # (B, T, 21, 2) px of the crop
     is_mirrored: Tensor  # (B, T) bool
     labels: HandLabels
+    tokens: HandTokens | None = None  # (B, T, ...) after the neck, where a cache has them
 
     def last_frame(self) -> "HandCrops":
-        """Keep the predicted frame only: every ``(B, T, ...)`` becomes ``(B, 1, ...)``."""
-        *tensors, labels = self
+        """Keep the predicted frame only, ``(B, T, ...)`` to ``(B, 1, ...)``, without tokens."""
+        *tensors, labels, _ = self
         return HandCrops(*(tensor[:, -1:] for tensor in tensors), labels.last_frame())

@@ -23,8 +23,13 @@ class IterSeedHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Seed torch, numpy and random."""
-        sequence = np.random.SeedSequence([runner.seed, get_rank(), runner.iter])
-        for_torch, for_numpy, for_random = (int(s) for s in sequence.generate_state(3))
-        torch.manual_seed(for_torch)
-        np.random.seed(for_numpy)
-        random.seed(for_random)
+        seed_iteration(runner.seed, get_rank(), runner.iter)
+
+
+def seed_iteration(seed: int, rank: int, iteration: int) -> None:
+    """Seed torch, numpy and random for one iteration of one process."""
+    sequence = np.random.SeedSequence([seed, rank, iteration])
+    for_torch, for_numpy, for_random = (int(s) for s in sequence.generate_state(3))
+    torch.manual_seed(for_torch)
+    np.random.seed(for_numpy)
+    random.seed(for_random)
