@@ -1,6 +1,7 @@
 """Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``; print and save its metrics."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -9,8 +10,9 @@ from mmengine.fileio import dump
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from handvit.engine.launch import load_config, prepare_environment
-from handvit.evaluation.table import format_table
+from handvit.engine.launch import explain, load_config, prepare_environment
+from handvit.engine.preflight import check_config
+from handvit.evaluation.table import format_table, rows_by_data_set
 from handvit.registry import RUNNERS
 
 
@@ -48,14 +50,28 @@ def to_test(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
+def prepare(args: argparse.Namespace) -> Config:
+    """Return the config to test with.
+
+    Raises:
+        FileNotFoundError, ValueError: the command line or the config cannot work.
+    """
+    if not Path(args.checkpoint).exists():
+        raise FileNotFoundError(f"checkpoint {args.checkpoint}: no such file")
+    cfg = to_test(load_config(args.config, args.cfg_options, args.work_dir), args)
+    check_config(cfg, args.config, for_training=False)
+    return cfg
+
+
 def main() -> None:
     """Build the runner, test, and report."""
     args = parse_args()
     prepare_environment(args.local_rank)
-    if not Path(args.checkpoint).exists():
-        raise FileNotFoundError(f"checkpoint {args.checkpoint}: no such file")
-    cfg = to_test(load_config(args.config, args.cfg_options, args.work_dir), args)
-    runner = RUNNERS.build(cfg)
+    try:
+        runner = RUNNERS.build(prepare(args))
+    except (FileNotFoundError, ValueError) as error:
+        print(explain(error), file=sys.stderr)
+        sys.exit(2)
     metrics = runner.test()
     if is_main_process():
         report(runner, metrics, args)
@@ -74,7 +90,7 @@ def report(runner: Runner, metrics: dict[str, float], args: argparse.Namespace) 
         "dataset": dict(runner.test_dataloader.dataset.metainfo),
     }
     dump(content, path, indent=2)
-    print(format_table({Path(args.config).stem: metrics}))
+    print(format_table(rows_by_data_set(Path(args.config).stem, metrics)))
     print(f"hand model {content['hand_model']}; written to {path}")
 
 

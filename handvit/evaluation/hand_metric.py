@@ -13,7 +13,7 @@ from torch import Tensor
 from handvit.evaluation.ground_truth import GroundTruth
 from handvit.evaluation.hand_meshes import HandMeshes, scatter_vertex_errors, vertex_errors
 from handvit.evaluation.predictions import PredictionFile, PredictionHeader
-from handvit.evaluation.summary import VertexErrors, summarize
+from handvit.evaluation.summary import VertexErrors, summarize_data_sets
 from handvit.geometry.rotation import matrix_to_axis_angle
 from handvit.registry import METRICS
 from handvit.structures import HandBatch, HandLabels, HandPrediction, ManoParams
@@ -24,7 +24,7 @@ Columns = dict[str, dict[str, np.ndarray]]
 
 @METRICS.register_module()
 class HandMetric(BaseMetric):
-    """Compute ``summarize`` over the last frames of all clips.
+    """Compute ``summarize`` over the last frames of all clips, and for each of several data sets.
 
     Every hand counts once, however the sampler pads and the processes share the data. Batches
     carry the labels of the stored image; predictions are real left and right hands in its camera.
@@ -114,7 +114,7 @@ class HandMetric(BaseMetric):
             vertices = VertexErrors(**{name: column[first] for name, column in errors.items()})
         if self._dump_path is not None:
             self._dump(truth, prediction)
-        return summarize(prediction["keypoints_cam"], truth, vertices)
+        return summarize_data_sets(prediction["keypoints_cam"], truth, vertices)
 
     def _vertex_errors(
         self, labels: HandLabels, predictions: Sequence[HandPrediction]

@@ -59,6 +59,26 @@ def summarize(
     return {**metrics, "num_hands": float(len(truth))}
 
 
+def summarize_data_sets(
+    pred_keypoints_cam: np.ndarray, truth: GroundTruth, vertices: VertexErrors | None = None
+) -> dict[str, float]:
+    """Do ``summarize``, and where hands come from several data sets, once more for each of them.
+
+    Returns:
+        what ``summarize`` does, followed by ``DATASET/METRIC``.
+    """
+    metrics = summarize(pred_keypoints_cam, truth, vertices)
+    origin = np.array([str(name).split("/")[0] for name in truth.sample_id])
+    names = np.unique(origin).tolist()
+    for name in names if len(names) > 1 else ():
+        rows = np.flatnonzero(origin == name)
+        own = None if vertices is None else VertexErrors(*(column[rows] for column in vertices))
+        if truth.keypoints_cam_valid[rows].any():
+            part = summarize(pred_keypoints_cam[rows], truth.select(rows), own)
+            metrics |= {f"{name}/{metric}": value for metric, value in part.items()}
+    return metrics
+
+
 def _check_inputs(pred: np.ndarray, truth: GroundTruth) -> None:
     if len(truth) == 0:
         raise ValueError("no hand to evaluate: the data set or the selection of hands is empty")

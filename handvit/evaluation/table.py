@@ -23,6 +23,15 @@ COLUMN_ORDER = (
 MISSING = "-"
 
 
+def rows_by_data_set(method: str, metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return one row of all hands, and one for each data set that ``DATASET/METRIC`` names."""
+    rows = {method: {}}
+    for name, value in metrics.items():
+        data_set, _, metric = name.rpartition("/")
+        rows.setdefault(data_set or method, {})[metric] = value
+    return rows
+
+
 def format_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """Align the metrics of several methods: one line a method, one column a metric.
 

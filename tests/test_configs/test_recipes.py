@@ -147,4 +147,5 @@ def test_visualizer_writes_scalars(name, tmp_path, monkeypatch):
     writer.add_scalar("loss", 1.0, step=3)
     writer.close()
     assert local.type == "LocalVisBackend"
+    assert not writer._is_off
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) > 0

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from handvit.evaluation.summary import VertexErrors, summarize
+from handvit.evaluation.summary import VertexErrors, summarize, summarize_data_sets
 
 OFFSET = np.array([0.003, -0.004, 0.012])  # |OFFSET| = 13 mm
 
@@ -144,3 +144,37 @@ def test_a_diverged_model_is_an_error(truth):
 def test_a_wrong_number_of_predictions_is_an_error(truth):
     with pytest.raises(ValueError, match="21 hands"):
         summarize(truth.keypoints_cam[:20], truth)
+
+
+def test_each_of_several_data_sets_is_measured_for_itself(truth):
+    second = np.arange(len(truth)) >= 14
+    ids = [
+        name.replace("toy", "new") if new else name
+        for name, new in zip(truth.sample_id, second, strict=True)
+    ]
+    mixed = replace(truth, sample_id=np.array(ids))
+    pred = truth.keypoints_cam + OFFSET * second[:, None, None]
+    errors = np.where(second, 0.02, 0.01)
+    vertices = VertexErrors(errors, errors, errors, np.ones(len(truth), bool))
+    found = summarize_data_sets(pred, mixed, vertices)
+    assert found["new/mpjpe_cam"] == pytest.approx(13.0)
+    assert found["toy/mpjpe_cam"] < 1e-9
+    assert found["mpjpe_cam"] == pytest.approx(13.0 / 3)
+    assert (found["toy/num_hands"], found["new/num_hands"]) == (14, 7)
+    assert (found["toy/mpvpe_cam"], found["new/mpvpe_cam"]) == pytest.approx((10.0, 20.0))
+
+
+def test_one_data_set_is_not_measured_twice(truth):
+    assert summarize_data_sets(truth.keypoints_cam, truth) == summarize(truth.keypoints_cam, truth)
+
+
+def test_a_data_set_without_3d_labels_is_left_out(truth):
+    second = np.arange(len(truth)) >= 14
+    ids = [
+        name.replace("toy", "flat") if new else name
+        for name, new in zip(truth.sample_id, second, strict=True)
+    ]
+    valid = truth.keypoints_cam_valid & ~second[:, None]
+    mixed = replace(truth, sample_id=np.array(ids), keypoints_cam_valid=valid)
+    found = summarize_data_sets(truth.keypoints_cam, mixed)
+    assert "toy/mpjpe_cam" in found and not any(name.startswith("flat/") for name in found)

@@ -1,4 +1,4 @@
-from handvit.evaluation.table import format_table, format_value, table_columns
+from handvit.evaluation.table import format_table, format_value, rows_by_data_set, table_columns
 
 
 def test_table_is_aligned_and_marks_what_is_missing():
@@ -25,3 +25,11 @@ def test_values_by_kind():
     assert format_value("num_hands", 1200.0) == "1200"
     assert format_value("accel_error", 1.0) == "1.00"
     assert format_value("mpjpe_cam", None) == "-"
+
+
+def test_data_sets_have_rows_of_their_own():
+    metrics = {"mpjpe_cam": 2.0, "num_hands": 3.0, "dexycb/mpjpe_cam": 1.0, "dexycb/num_hands": 2.0}
+    assert rows_by_data_set("all", metrics) == {
+        "all": {"mpjpe_cam": 2.0, "num_hands": 3.0},
+        "dexycb": {"mpjpe_cam": 1.0, "num_hands": 2.0},
+    }

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -43,3 +45,26 @@ def test_captions(tool, make_sample):
 def test_other_formats_are_refused(tool, shards_root, tmp_path):
     with pytest.raises(SystemExit):
         tool.main([str(shards_root), "--out", str(tmp_path / "sheet.gif")])
+
+
+def test_the_crops_of_an_iteration_are_those_of_a_training(
+    tool, tmp_path, tiny_options, monkeypatch, capsys
+):
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(root)
+    config = str(root / "configs" / "demo" / "stage1_tiny.py")
+    sheets = []
+    for iteration in (0, 1, 1):
+        out = tmp_path / f"{len(sheets)}.png"
+        options = ["--iteration", str(iteration), "--columns", "1", "--out", str(out)]
+        tool.main(["--config", config, *options, *tiny_options])
+        sheets.append(cv2.imread(str(out)))
+    assert sheets[0].shape == (4 + 4 * 36, 4 + 64 + 4, 3)  # four hands: skeleton and mesh
+    assert (sheets[1] == sheets[2]).all() and (sheets[0] != sheets[1]).any()
+    assert "4 hands of iteration 1" in capsys.readouterr().out
+
+
+def test_one_of_folder_and_config_is_needed(tool, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(["--out", str(tmp_path / "sheet.png")])
+    assert "give either ROOT or --config" in capsys.readouterr().err

@@ -48,8 +48,10 @@ def test_a_checkpoint_of_another_hand_model_is_refused(
 
 
 def test_wrong_arguments_are_named(run_tool, tmp_path, capsys):
-    with pytest.raises(FileNotFoundError, match=r"checkpoint nowhere\.pth"):
+    with pytest.raises(SystemExit) as stop:
         run_tool("test.py", STAGE1, "nowhere.pth")
+    assert stop.value.code == 2
+    assert "error: checkpoint nowhere.pth: no such file" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run_tool("test.py", STAGE1, "nowhere.pth", "--dump", "predictions.pkl")
     assert "must end in .npz" in capsys.readouterr().err

@@ -3,6 +3,9 @@ visualizer = dict(
     type="Visualizer",
     vis_backends=[
         dict(type="LocalVisBackend"),
-        dict(type="AimVisBackend", init_kwargs=dict(repo="work_dirs")),
+        dict(
+            type="GuardedVisBackend",
+            backend=dict(type="AimVisBackend", init_kwargs=dict(repo="work_dirs")),
+        ),
     ],
 )

@@ -1,8 +1,14 @@
-# Weights & Biases besides the local files, offline; send a run later with `wandb sync`.
+# Weights & Biases besides the local files, offline; send a run later with `wandb sync`, or write
+# mode="online". A resumed training continues its run.
 visualizer = dict(
     type="Visualizer",
     vis_backends=[
         dict(type="LocalVisBackend"),
-        dict(type="WandbVisBackend", init_kwargs=dict(project="handvit", mode="offline")),
+        dict(
+            type="GuardedVisBackend",
+            backend=dict(
+                type="WandbRunBackend", init_kwargs=dict(project="handvit", mode="offline")
+            ),
+        ),
     ],
 )
