@@ -46,6 +46,16 @@ def load_config(
     return cfg
 
 
+def explain(error: Exception) -> str:
+    """Return what is wrong with a command or a config, one problem a line, without a traceback."""
+    return "\n".join(f"error: {line}" for line in str(error).splitlines())
+
+
+def is_first_process() -> bool:
+    """Say whether launchers started this process as the first one; before any group exists."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+
+
 def _known_keys() -> set[str]:
     return {*inspect.signature(Runner.__init__).parameters, *_BESIDE_RUNNER} - {"self", "cfg"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handvit.engine.launch import load_config
+from handvit.engine.launch import explain, is_first_process, load_config
 
 RECIPE = "configs/demo/stage1_tiny.py"
 
@@ -67,3 +67,19 @@ def test_the_hub_is_offline_and_the_working_directory_importable():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert output.stdout.split()[-3:] == ["True", "3", "True"]
+
+
+def test_problems_are_told_a_line_each():
+    assert explain(ValueError("one\ntwo")) == "error: one\nerror: two"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, True), ({"RANK": "0"}, True), ({"RANK": "3"}, False), ({"SLURM_PROCID": "1"}, False)],
+)
+def test_the_first_process_is_known_before_there_is_a_group(monkeypatch, variables, expected):
+    for name in ("RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() == expected
