@@ -1,10 +1,12 @@
+import errno
+import fcntl
 import multiprocessing
 import os
-import time
+from pathlib import Path
 
 import pytest
 
-from handvit.atomic_file import atomic_file
+from handvit.atomic_file import atomic_file, sweep_abandoned
 
 
 def test_file_appears_only_at_the_end(tmp_path):
@@ -32,22 +34,67 @@ def _write_and_die(path):
         os._exit(9)
 
 
-def test_leftover_of_a_killed_process_is_hidden_and_swept_when_it_is_old(tmp_path):
-    path = tmp_path / "a.bin"
-    process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(path,))
+@pytest.fixture
+def leftover(tmp_path) -> str:
+    """Name of what a killed process left of ``a.bin``."""
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=_write_and_die, args=(tmp_path / "a.bin",))
     process.start()
     process.join()
     assert process.exitcode == 9
-    (leftover,) = os.listdir(tmp_path)
+    (name,) = os.listdir(tmp_path)
+    return name
+
+
+def test_leftover_of_a_killed_process_is_hidden_and_swept_by_the_next(tmp_path, leftover):
     assert leftover.startswith(".a.bin.") and leftover.endswith(".tmp")
-    with atomic_file(path) as file:
+    with atomic_file(tmp_path / "b.bin") as file:
+        file.write(b"another name")
+    assert sorted(os.listdir(tmp_path)) == [leftover, "b.bin"]
+    with atomic_file(tmp_path / "a.bin") as file:
+        file.write(b"whole")
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "b.bin"]
+
+
+def test_only_abandoned_temporary_files_are_swept(tmp_path, leftover):
+    (tmp_path / ".notes.tmp").touch()  # not ours
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / leftover).touch()
+    with atomic_file(tmp_path / "b.bin") as file:
+        file.write(b"going on")
+        assert sweep_abandoned(tmp_path) == [tmp_path / leftover]
+    assert sorted(os.listdir(tmp_path)) == [".notes.tmp", "b.bin", "sub"]
+    assert os.listdir(tmp_path / "sub") == [leftover]
+
+
+def test_where_there_are_no_locks_files_are_written_and_none_is_swept(
+    tmp_path, leftover, monkeypatch
+):
+    def no_locks(file, operation):
+        raise OSError(errno.ENOSYS, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with atomic_file(tmp_path / "a.bin") as file:
         file.write(b"whole")
     assert sorted(os.listdir(tmp_path)) == [leftover, "a.bin"]
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(tmp_path / leftover, (two_days_ago, two_days_ago))
-    with atomic_file(path) as file:
-        file.write(b"whole")
-    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_content_reaches_the_disk_before_its_name_and_then_the_name(tmp_path, monkeypatch):
+    steps, fsync, replace = [], os.fsync, os.replace
+
+    def noted_sync(descriptor):
+        steps.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).suffix or "folder")
+        fsync(descriptor)
+
+    def noted_replace(*paths):
+        steps.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with atomic_file(tmp_path / "a.bin") as file:
+        file.write(b"abc")
+    assert steps == [".tmp", "rename", "folder"]
 
 
 def test_two_processes_may_write_the_same_file_at_once(tmp_path):

@@ -1,18 +1,23 @@
 """Read checkpoints without trusting them, and load weights without overlooking any."""
 
+import logging
 import pickle
 import re
 import zipfile
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from handvit.engine.inference_export import read_export
 
 _LISTED = 8
+#: Parts of the model that stage 1 trains; a checkpoint without them starts nothing.
+_SPATIAL = ("backbone", "neck", "head")
 #: What torch raises on files that are cut, or are something else altogether.
 _DAMAGED = (
     OSError, RuntimeError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError,
@@ -54,14 +59,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def find_latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the complete ``iter_N.pth`` with the largest N, or None."""
+    """Return the complete ``iter_N.pth`` with the largest N, or None.
+
+    Complete means that every part agrees with the checksum that torch stored beside it. Files that
+    are not are left alone, and named in the log.
+    """
     numbered = [
         (int(match[1]), path)
         for path in Path(work_dir).glob("iter_*.pth")
         if (match := re.fullmatch(r"iter_(\d+)\.pth", path.name))
     ]
-    complete = (path for _, path in sorted(numbered, reverse=True) if zipfile.is_zipfile(path))
-    return next(complete, None)
+    for _, path in sorted(numbered, reverse=True):
+        damage = _find_damage(path)
+        if damage is None:
+            return path
+        print_log(f"checkpoint {path}: passed over, {damage}", "current", logging.WARNING)
+    return None
 
 
 def load_weights(
@@ -79,7 +92,7 @@ def load_weights(
         state_dict: from the checkpoint.
         path: of the checkpoint, for messages.
         allow_new_parts: accept that the checkpoint lacks a whole part with trainable weights, as
-            when stage 2 adds its temporal encoder to a stage-1 checkpoint.
+            when stage 2 adds its temporal encoder to a stage-1 checkpoint, but no spatial one.
         transformers: version that the weights were written with, or None if the file does not say.
 
     Returns:
@@ -94,7 +107,7 @@ def load_weights(
     new_parts = sorted(
         name
         for name, part in model.named_children()
-        if allow_new_parts and name not in present and _is_trainable(part)
+        if allow_new_parts and name not in {*present, *_SPATIAL} and _is_trainable(part)
     )
     wanted = {name for name in own if name.split(".")[0] not in new_parts}
     problems = {
@@ -109,11 +122,29 @@ def load_weights(
     if any(problems.values()):
         listed = "; ".join(_list(what, names) for what, names in problems.items() if names)
         raise ValueError(
-            f"checkpoint {path} does not fit this config's model: {listed}."
-            f" Was it trained with another backbone, head or stage?{_version_advice(transformers)}"
+            f"checkpoint {path} does not fit this config's model: {_reason(problems, present)}"
+            f"{listed}. Was it trained with another config or stage?{_version_advice(transformers)}"
         )
     model.load_state_dict(state_dict, strict=False)
     return new_parts
+
+
+def _find_damage(path: Path) -> str | None:
+    """Say what is wrong with a file that torch wrote, if anything.
+
+    Torch does not look at checksums, and zipfile does not look at all that torch needs.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            part = file.testzip()
+        if part is not None:
+            return f"its part {part} is damaged"
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError:
+        return None  # whole, but holds what read_checkpoint will refuse
+    except (*_DAMAGED, zipfile.BadZipFile, zlib.error) as error:
+        return f"it is cut short or damaged ({_first_line(error)})"
+    return None
 
 
 def _entry(checkpoint: Any, key: str) -> Any:
@@ -122,6 +153,15 @@ def _entry(checkpoint: Any, key: str) -> Any:
 
 def _is_trainable(part: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in part.parameters())
+
+
+def _reason(problems: dict[str, list[str]], present: set[str]) -> str:
+    """Name the spatial parts at fault, which says more than the names of a hundred weights."""
+    at_fault = {name.split(".")[0] for names in problems.values() for name in names}
+    parts = [part for part in _SPATIAL if part in at_fault]
+    absent = [f"it lacks the spatial module {part}" for part in parts if part not in present]
+    other = [f"it has another {part}" for part in parts if part in present]
+    return "".join(f"{reason}; " for reason in absent + other)
 
 
 def _list(what: str, names: list[str]) -> str:

@@ -1,10 +1,14 @@
 import builtins
 import importlib.metadata
+import logging
 import pickle
+import re
 import zipfile
+from contextlib import contextmanager
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torch import nn
 
 from handvit.engine.checkpoints import find_latest_checkpoint, load_weights, read_checkpoint
@@ -81,6 +85,57 @@ def test_find_latest_takes_the_newest_complete_one(tmp_path):
     assert find_latest_checkpoint(tmp_path).name == "iter_10.pth"
 
 
+def test_a_checkpoint_with_a_flipped_byte_or_a_hole_is_passed_over(tmp_path):
+    for iteration in (1, 2):
+        weights = {"w": torch.arange(100.0) + iteration}
+        torch.save({"state_dict": weights, "meta": {}}, tmp_path / f"iter_{iteration}.pth")
+    newest = tmp_path / "iter_2.pth"
+    whole, content = newest.read_bytes(), read_checkpoint(newest)["state_dict"]["w"]
+    place = whole.index((torch.arange(3.0) + 2).numpy().tobytes())
+    damaged = [
+        whole[:place] + bytes(64) + whole[place + 64 :],
+        *(_flipped(whole, place) for place in range(0, len(whole), len(whole) // 150)),
+    ]
+    passed_over = 0
+    for version in damaged:
+        newest.write_bytes(version)
+        found = find_latest_checkpoint(tmp_path)
+        passed_over += found.name == "iter_1.pth"
+        if found == newest:  # what fills the gaps between a zip file's parts means nothing
+            torch.testing.assert_close(read_checkpoint(newest)["state_dict"]["w"], content)
+    assert passed_over > 50
+    assert newest.exists()
+    newest.write_bytes(damaged[0])
+    with _logged() as lines:
+        find_latest_checkpoint(tmp_path)
+    (line,) = lines
+    assert re.search(r"iter_2\.pth: passed over, its part .*data/0 is damaged$", line)
+
+
+def _flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
+@contextmanager
+def _logged():
+    """Collect what the current logger is told."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_other_names_are_no_checkpoints_to_resume(tmp_path):
+    torch.save({"state_dict": {}, "meta": {}}, tmp_path / "iter_5.pth")
+    for name in ("iter_0009.pth.tmp", ".iter_9.pth.tmp", "iter_9.pth.bak", "iter_x.pth"):
+        (tmp_path / name).write_bytes((tmp_path / "iter_5.pth").read_bytes())
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "iter_9.pth"))
+    assert find_latest_checkpoint(tmp_path).name == "iter_5.pth"
+
+
 def test_load_weights_copies_and_strips_the_ddp_prefix():
     source, target = Parts("backbone"), Parts("backbone")
     state = {f"module.{name}": value for name, value in source.state_dict().items()}
@@ -97,6 +152,23 @@ def test_load_weights_adds_whole_trainable_parts_only_when_asked():
     model.temporal.requires_grad_(False)
     with pytest.raises(ValueError, match=r"temporal\.bias"):
         load_weights(model, state, path="x", allow_new_parts=True)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "message"),
+    [
+        (("backbone", "head"), r"fit .*: it lacks the spatial module neck; 2 missing: neck\."),
+        (("backbone", "neck", "head", "temporal"), None),
+        (("backbone", "neck", "head"), None),
+    ],
+)
+def test_a_spatial_module_is_never_new_even_if_all_is_trained(checkpoint, message):
+    model, state = Parts("backbone", "neck", "head", "temporal"), Parts(*checkpoint).state_dict()
+    if message is None:
+        load_weights(model, state, path="x", allow_new_parts=True)
+    else:
+        with pytest.raises(ValueError, match=message):
+            load_weights(model, state, path="x", allow_new_parts=True)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +195,10 @@ def test_weights_of_another_transformers_say_so_if_they_do_not_fit(transformers,
     ("change", "message"),
     [
         (lambda state: state.pop("backbone.bias"), r"1 missing: backbone\.bias"),
-        (lambda state: state.update({"backbone.new": torch.zeros(1)}), "1 unexpected"),
+        (
+            lambda state: state.update({"backbone.new": torch.zeros(1)}),
+            "model: it has another backbone; 1 unexpected",
+        ),
         (
             lambda state: state.update({"backbone.bias": torch.zeros(3)}),
             r"backbone\.bias \(3,\) instead of \(2,\)",

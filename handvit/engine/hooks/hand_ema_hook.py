@@ -53,6 +53,10 @@ class HandEMAHook(EMAHook):
         self._take_back()
         super().before_test_epoch(runner)
 
+    def before_preemption(self, runner: Runner) -> None:
+        """Give the model its own weights, which are to be saved in the midst of a validation."""
+        self._take_back()
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Save the average as the model's weights, on the CPU as MMEngine saves those."""
         super().before_save_checkpoint(runner, checkpoint)
