@@ -11,7 +11,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from handvit.engine import hooks, optim
 from handvit.engine.atomic_backend import AtomicLocalBackend
+from handvit.engine.autocast_loops import AutocastTestLoop, AutocastValLoop
+from handvit.engine.fully_sharded_model import FullyShardedModel
+from handvit.engine.fully_sharded_runner import FullyShardedRunner
 from handvit.engine.hand_runner import HandRunner
 from handvit.engine.resumable_loop import ResumableIterTrainLoop
 
-__all__ = ["AtomicLocalBackend", "HandRunner", "ResumableIterTrainLoop", "hooks", "optim"]
+__all__ = [
+    "AtomicLocalBackend",
+    "AutocastTestLoop",
+    "AutocastValLoop",
+    "FullyShardedModel",
+    "FullyShardedRunner",
+    "HandRunner",
+    "ResumableIterTrainLoop",
+    "hooks",
+    "optim",
+]

@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,10 +25,8 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 @pytest.fixture
 def run_script(tmp_path):
     """Run a script with stand-ins that print their arguments, one a line."""
-    for name in ("python", "srun"):
-        stand_in = tmp_path / name
-        stand_in.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
-        stand_in.chmod(0o755)
+    for name in ("python", "srun", "sbatch"):
+        _write_program(tmp_path / name, 'printf "%s\\n" "$@"')
 
     def run(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
         environment = {
@@ -38,6 +40,11 @@ def run_script(tmp_path):
         )
 
     return run
+
+
+def _write_program(path: Path, code: str) -> None:
+    path.write_text(f"#!/usr/bin/env bash\n{code}\n")
+    path.chmod(0o755)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
@@ -82,6 +89,88 @@ def test_dist_train_reads_the_machines_from_the_environment(run_script):
     assert {f"--{word}" for word in expected} <= set(words)
 
 
+def test_dist_train_gives_processes_time_to_save(run_script, tmp_path):
+    _write_program(tmp_path / "python", 'echo "$TORCH_ELASTIC_SHUTDOWN_TIMEOUT"')
+    assert run_script("dist_train.sh", "x.py", "2").stdout == "120\n"
+    variables = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "90"}
+    assert run_script("dist_train.sh", "x.py", "2", **variables).stdout == "90\n"
+
+
+def test_dist_train_restarts_on_one_machine_only(run_script):
+    words = run_script("dist_train.sh", "x.py", "2", MAX_RESTARTS="3").stdout.splitlines()
+    assert "--max_restarts=3" in words
+    result = run_script("dist_train.sh", "x.py", "2", MAX_RESTARTS="3", NNODES="2")
+    assert result.returncode == 2
+    assert "MAX_RESTARTS=3: works on one machine only" in result.stderr
+
+
+# Stands in for tools/train.py: an iteration after SIGTERM, then a checkpoint that takes its time.
+_SLOW_SAVER = """
+import signal, sys, time
+from datetime import timedelta
+from pathlib import Path
+import torch
+import torch.distributed as dist
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+dist.init_process_group("gloo", timeout=timedelta(seconds=30))
+rank, total = dist.get_rank(), torch.tensor(1)
+dist.all_reduce(total)
+Path(f"started_{rank}").write_text(f"{int(total)}")
+while not asked:
+    time.sleep(0.05)
+time.sleep(1)
+Path(f"saved_{rank}").touch()
+dist.barrier()
+sys.exit(143)
+"""
+
+
+@pytest.fixture
+def two_machines(tmp_path):
+    """Start dist_train.sh twice with two processes each, as on machines 127.0.0.2 and 127.0.0.1."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    shutil.copy(ROOT / "tools" / "dist_train.sh", tools)
+    (tools / "train.py").write_text(_SLOW_SAVER)
+    command = ["bash", str(tools / "dist_train.sh"), "x.py", "2"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.2", 0))
+        port = str(probe.getsockname()[1])
+    machines = {"NNODES": "2", "MASTER_ADDR": "127.0.0.2", "PORT": port, "PYTHON": sys.executable}
+    launchers = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **machines, "NODE_RANK": str(number)},
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in (0, 1)
+    ]
+    yield launchers
+    for launcher in launchers:
+        launcher.kill()
+        launcher.communicate()
+
+
+def test_dist_train_joins_machines_and_lets_them_save_after_sigterm(two_machines, tmp_path):
+    names = [f"{{}}_{rank}" for rank in range(4)]
+    started = [tmp_path / name.format("started") for name in names]
+    deadline = time.monotonic() + 100
+    while not all(path.is_file() and path.read_text() == "4" for path in started):
+        assert time.monotonic() < deadline
+        assert all(launcher.poll() is None for launcher in two_machines)
+        time.sleep(0.1)
+    for launcher in two_machines:
+        launcher.terminate()
+    for launcher in two_machines:
+        launcher.communicate(timeout=60)
+        assert launcher.returncode != 0
+    assert all((tmp_path / name.format("saved")).is_file() for name in names)
+
+
 def test_dist_test_passes_the_checkpoint(run_script):
     words = run_script("dist_test.sh", "x.py", "x.pth", "2", "--out", "y").stdout.splitlines()
     assert words[-7:] == [
@@ -99,6 +188,64 @@ def test_slurm_train_asks_for_the_gpus(run_script):
         words
     )
     assert words[-4:] == ["x.py", "--launcher", "slurm", "-x"]
+
+
+def test_slurm_train_warns_the_tasks_before_their_time_is_up(run_script):
+    words = run_script("slurm_train.sh", "part", "job", "x.py").stdout.splitlines()
+    assert {"--signal=USR1@120", "--label", "--kill-on-bad-exit=1"} <= set(words)
+
+
+def test_slurm_train_submits_a_job_that_may_return_to_the_queue(run_script):
+    variables = {"BATCH": "1", "GPUS": "2", "WARNING_TIME": "60"}
+    words = run_script("slurm_train.sh", "part", "a job", "x.py", "--work-dir", "a b", **variables)
+    words = words.stdout.splitlines()
+    asked = ["partition=part", "job-name=a job", "gres=gpu:2", "signal=B:USR1@60", "requeue"]
+    assert {f"--{word}" for word in asked} <= set(words)
+    script = ROOT / "tools" / "slurm_train.sh"
+    assert words[-1] == rf"--wrap=bash {script} part a\ job x.py --work-dir a\ b "
+
+
+# Ends as a training does that is asked to by SIGUSR1, or after a while with its own code.
+_TASKS = """
+trap 'sleep 0.3; exit 143' USR1
+printf "%s\\n" "$@" > tasks
+for _ in {1..12}; do sleep 0.05; done
+exit "$TASKS_CODE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "tasks_code", "code", "returns"),
+    [
+        (signal.SIGUSR1, 0, 143, True),
+        (signal.SIGTERM, 0, 0, False),  # Slurm sends it to the tasks as well; these go on
+        (None, 143, 143, False),  # preempted: Slurm returns the job itself
+        (None, 1, 1, False),
+    ],
+)
+def test_a_slurm_job_returns_to_the_queue_when_its_time_is_up(
+    tmp_path, sent, tasks_code, code, returns
+):
+    _write_program(tmp_path / "srun", _TASKS)
+    _write_program(tmp_path / "scontrol", 'printf "%s\n" "$*" > returned')
+    job = subprocess.Popen(
+        ["bash", str(ROOT / "tools" / "slurm_train.sh"), "part", "job", "x.py"],
+        env={
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+            "TASKS_CODE": str(tasks_code),
+            **{"BATCH": "1", "SLURM_JOB_ID": "17", "SLURM_RESTART_COUNT": "1"},
+        },
+        cwd=tmp_path,
+    )
+    while not (tmp_path / "tasks").is_file():
+        time.sleep(0.05)
+    if sent is not None:
+        job.send_signal(sent)
+    assert job.wait(timeout=20) == code
+    assert (tmp_path / "tasks").read_text().endswith("--launcher\nslurm\n--resume\n")
+    returned = tmp_path / "returned"
+    assert returned.is_file() == returns
+    assert not returns or returned.read_text() == "requeue 17\n"
 
 
 def test_slurm_train_asks_a_node_for_no_more_than_the_job_has(run_script):

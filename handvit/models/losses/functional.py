@@ -6,6 +6,7 @@ Gradients are finite everywhere, at equal arguments included.
 import math
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 from handvit.geometry.rotation import geodesic_angle, matrix_to_axis_angle
@@ -14,9 +15,9 @@ from handvit.geometry.rotation import geodesic_angle, matrix_to_axis_angle
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """Average over valid elements; zero, with a zero gradient, when there is none.
 
-    Under data parallelism each process averages over its own valid elements and the gradients of
-    processes are averaged after that. So an element weighs more where few others are valid, and a
-    process without any still counts as one; its gradients are zeros, not missing.
+    Under data parallelism, where gradients are averaged over processes, it divides by the mean
+    number of valid elements per process. So each element weighs the same, whichever process has it,
+    and all processes together learn what one process with all of the data would.
 
     Args:
         values: (...), unreduced.
@@ -32,7 +33,9 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
             " rotations (..., 3, 3), as the loss needs"
         )
     kept = torch.where(valid, values, torch.zeros_like(values))
-    return kept.sum() / valid.sum().clamp_min(1)
+    count = valid.sum().float()
+    all_reduce(count, op="mean")
+    return kept.sum() / count.clamp_min(1 / get_world_size())  # of one valid element in all
 
 
 def fill_unlabelled(gt: Tensor, pred: Tensor, valid: Tensor) -> Tensor:
