@@ -1,4 +1,6 @@
-# 100k iterations, 32 hands a GPU, bfloat16.
+# 100k iterations with batches of 32 hands, bfloat16.
+# With more GPUs each iteration sees more, unless total_samples=3_200_000 keeps what one GPU sees.
+sample_schedule = dict(total_samples=None, reference_batch=32, lr_exponent=0.0)
 train_cfg = dict(type="ResumableIterTrainLoop", max_iters=100_000, val_interval=5000)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

@@ -1,4 +1,6 @@
-# 50k iterations of the temporal encoder alone, bfloat16.
+# 50k iterations of the temporal encoder alone, with batches of 32 clips, bfloat16.
+# With more GPUs each iteration sees more, unless total_samples=1_600_000 keeps what one GPU sees.
+sample_schedule = dict(total_samples=None, reference_batch=32, lr_exponent=0.0)
 train_cfg = dict(type="ResumableIterTrainLoop", max_iters=50_000, val_interval=5000)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

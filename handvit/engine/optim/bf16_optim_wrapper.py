@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from handvit.engine.autocast import autocast
 from handvit.registry import OPTIM_WRAPPERS
 
 
@@ -21,6 +20,5 @@ class BF16OptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Enter autocast for one forward pass."""
-        device_type = torch.device(get_device()).type
-        with super().optim_context(model), torch.autocast(device_type, dtype=torch.bfloat16):
+        with super().optim_context(model), autocast("bfloat16"):
             yield
