@@ -74,8 +74,8 @@ class HandClipDataset(Dataset):
         self.reader = ShardReader(data_root)
         self.clip_length = clip_length
         self.stride = stride
-        self._clips = self._index_clips(max_frame_gap)
-        self._rows = self._select_rows(indices, row_filter, min_valid_frames)
+        self.clip_index = self._index_clips(max_frame_gap)
+        self.rows = self._select_rows(indices, row_filter, min_valid_frames)
         self._bad = BadSamples(min(max_bad_samples, len(self) - 1))  # one has to be left
 
     @property
@@ -86,14 +86,14 @@ class HandClipDataset(Dataset):
     @property
     def columns(self) -> np.ndarray:
         """Index rows of the predicted frames, (len,) INDEX_DTYPE, for samplers and reports."""
-        return self.reader.index.rows[self._rows]
+        return self.reader.index.rows[self.rows]
 
     def column(self, name: str) -> np.ndarray:
         """Return one column of ``columns`` without touching the others, (len,)."""
-        return self.reader.index.rows[name][self._rows]
+        return self.reader.index.rows[name][self.rows]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> HandClip:
         """Return the clip that ends in frame ``index``.
@@ -121,17 +121,17 @@ class HandClipDataset(Dataset):
         while True:
             if index not in self._bad:
                 try:
-                    return self._read_clip(int(self._rows[index]), frames, clip)
+                    return self._read_clip(int(self.rows[index]), frames, clip)
                 except ShardError as error:
                     self._bad.add([index], error)
             index = (index + 1) % len(self)
 
     def _read_clip(self, last_row: int, frames: FrameStack | LooseFrames, clip: int) -> HandClip:
-        rows, frame_valid = self._clips.clip(last_row, self.clip_length, self.stride)
+        rows, frame_valid = self.clip_index.clip(last_row, self.clip_length, self.stride)
         stored, images = {}, {}
         for t, row in enumerate(rows.tolist()):
             if row not in stored:  # where history is missing a row comes several times
-                stored[row], image = self._read_frame(row)
+                stored[row], image = self.read_frame(row)
                 images[row] = frames.put(clip * self.clip_length + t, image)
         return HandClip(
             StoredSamples([stored[row] for row in rows.tolist()]),
@@ -139,7 +139,12 @@ class HandClipDataset(Dataset):
             frame_valid,
         )
 
-    def _read_frame(self, row: int) -> tuple[StoredSample, np.ndarray]:
+    def read_frame(self, row: int) -> tuple[StoredSample, np.ndarray]:
+        """Return one frame of the data set, predicted or not, and its pixels (H, W, 3).
+
+        Raises:
+            ShardError: names shard and key of what cannot be read.
+        """
         stored = self.reader.read_stored(row)
         try:
             return stored, decode_image(stored.image, stored.image_size)
@@ -175,5 +180,7 @@ class HandClipDataset(Dataset):
             rows = rows_passing(row_filter, rows, self.reader.index.rows, dataset_name=name)
         if min_valid_frames > 1:
             num_before = self.stride * (min_valid_frames - 1)
-            rows = rows_with_history(rows, self._clips, num_before=num_before, dataset_name=name)
+            rows = rows_with_history(
+                rows, self.clip_index, num_before=num_before, dataset_name=name
+            )
         return rows

@@ -62,21 +62,29 @@ class HandDataPreprocessor(BaseDataPreprocessor):
         """
         batch = self.cast_data(data)
         if isinstance(batch, HandCrops):
-            return {"crops": batch}
+            return {"crops": batch.with_float_tokens()}
         with torch.autocast(self.mean.device.type, enabled=False):
-            return {"crops": self._cut(batch, training)}
+            chosen = self.choose_cameras(batch, training)
+            return {"crops": self.cut(batch.image, chosen, training)}
 
-    def _cut(self, batch: HandBatch, training: bool) -> HandCrops:
-        # One camera: mirror left hands, then augment.
+    def choose_cameras(self, batch: HandBatch, training: bool) -> AugmentedLabels:
+        """Mirror left hands, then augment: return labels and images in one camera a clip."""
         width = batch.image_size[..., 0].to(batch.labels.bbox_xyxy)
         labels, mirroring = mirror_to_right(batch.labels, width)
-        augmented = self._augment(labels, training)
-        labels = augmented.labels
+        chosen = self._augment(labels, training)
+        return chosen._replace(homography=chosen.homography @ mirroring)
 
-        # One resampling: everything above and the cut in one homography.
-        bbox = square_bbox(labels.bbox_xyxy, self.expand * augmented.crop_scale)
+    def cut(self, image: Tensor, chosen: AugmentedLabels, training: bool) -> HandCrops:
+        """Resample the pixels once: everything before and the cut in one homography.
+
+        Args:
+            image: (B, T, 3, H, W) uint8, of the same frames as the labels.
+            chosen: what ``choose_cameras`` returned.
+        """
+        labels = chosen.labels
+        bbox = square_bbox(labels.bbox_xyxy, self.expand * chosen.crop_scale)
         cut = crop_homography(bbox, self.crop_size)
-        crop = self._warp(batch.image, cut @ augmented.homography @ mirroring)
+        crop = self._warp(image, cut @ chosen.homography)
         if training and self.pixel is not None:
             crop = self.pixel(crop)
 

@@ -29,3 +29,11 @@ class HandCrops(NamedTuple):
         """Keep the predicted frame only, ``(B, T, ...)`` to ``(B, 1, ...)``, without tokens."""
         *tensors, labels, _ = self
         return HandCrops(*(tensor[:, -1:] for tensor in tensors), labels.last_frame())
+
+    def with_float_tokens(self) -> "HandCrops":
+        """Give tokens that a cache keeps in 16 bits the dtype that the model computes with."""
+        if self.tokens is None:
+            return self
+        tokens = self.tokens
+        prefix, patches = tokens.prefix.float(), tokens.patches.float()
+        return self._replace(tokens=tokens._replace(prefix=prefix, patches=patches))

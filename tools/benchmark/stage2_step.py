@@ -2,8 +2,11 @@
 
     python tools/benchmark/stage2_step.py [CONFIG] [--batch-size 1] [--rounds 5] [--json FILE]
 
-The three are timed in turn in one process, with random weights in the recipe's shapes. The first
-two get crops that are ready; the third one reads its tokens from files, which counts.
+The three are timed in turn in one process, with random weights in the recipe's shapes. A round is
+one step with everything trainable, two frozen ones and eight cached ones, and gives one ratio of
+each kind; printed are their median and the range that holds the median of resampled rounds in 95 %
+of all cases. The first two kinds get crops that are ready; the third one reads its tokens from
+files in the same process, which counts.
 """
 
 import argparse
@@ -19,26 +22,26 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from handvit.analysis.plain_crops import plain_crops
 from handvit.analysis.stand_in import self_contained
-from handvit.datasets.infinite_sampler import InfiniteMixtureSampler
-from handvit.datasets.token_cache import (
-    CachedTokenDataset,
-    TokenCacheInfo,
-    TokenCacheWriter,
-    token_collate,
-)
+from handvit.datasets import CachedTokenDataset, InfiniteMixtureSampler, token_collate
+from handvit.datasets.token_cache import TokenCacheInfo
+from handvit.datasets.token_cache.cached_frames import CachedFrames
 from handvit.datasets.token_cache.crop_columns import to_columns
-from handvit.datasets.token_cache.token_cache_info import describe_model
-from handvit.datasets.token_cache.token_cache_writer import BATCHES_PER_PART
+from handvit.datasets.token_cache.frame_blocks import write_block
+from handvit.datasets.token_cache.token_cache_info import CachedPart, describe_model
 from handvit.engine.launch import load_config
 from handvit.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from handvit.structures import HandCrops
 
 RECIPE = "configs/stage2/dino_large_t7.py"
+ROUND = ("all_trainable", *("frozen", *("cached",) * 4) * 2)
+NUM_CACHED_CLIPS = 16
+NUM_RESAMPLES = 2000
+MEGABYTE = 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,73 +51,96 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("config", nargs="?", default=RECIPE, help="stage-2 recipe")
     parser.add_argument("--batch-size", type=int, default=1, help="clips a step")
-    parser.add_argument("--rounds", type=int, default=5, help="steps of each kind that count")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         cfg = self_contained(load_config(args.config))
         report = measure(cfg, Path(folder), args.batch_size, args.rounds)
     for name, value in report.items():
-        print(f"{name:28} {value}")
+        print(f"{name:30} {value}")
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def measure(cfg: Config, folder: Path, batch_size: int, rounds: int) -> dict[str, Any]:
     """Time the three kinds of steps in turn."""
-    crops, frozen = make_crops(cfg, batch_size), build(cfg)
-    write_cache(folder, frozen.model, crops)
-    batches = load_cache(folder, batch_size)
-    everything = build(Config({**cfg, "model": {**cfg.model, "frozen": ()}}))
+    num_frames = cfg.model.temporal.get("max_frames", 7)
+    size = cfg.model.data_preprocessor.crop_size
+    frozen = Trainee(cfg)
+    write_cache(folder, frozen.model, noise_crops(1, num_frames, size))
+    batches, crops = load_cache(folder, batch_size), noise_crops(batch_size, num_frames, size)
+    everything = Trainee(Config({**cfg, "model": {**cfg.model, "frozen": ()}}))
     steps = {
         "all_trainable": lambda: everything.step(crops),
         "frozen": lambda: frozen.step(crops),
         "cached": lambda: frozen.step(next(batches)),
     }
-    seconds = {name: [] for name in steps}
-    for number in range(rounds + 1):
-        for name, step in steps.items():
-            elapsed = time_once(step)
-            if number:  # the first round warms up
-                seconds[name].append(elapsed)
-    found = {f"{name}_ms": round(1e3 * float(np.median(t)), 1) for name, t in seconds.items()}
+    for step in steps.values():
+        step()  # warms up
+    seconds = {name: np.empty(rounds) for name in steps}  # of one step, the mean of each round
+    for number in range(rounds):
+        of_round = [(name, time_once(steps[name])) for name in ROUND]
+        for name in steps:
+            seconds[name][number] = np.mean([x for kind, x in of_round if kind == name])
+    found = {f"{name}_ms": round(1e3 * float(np.median(x)), 1) for name, x in seconds.items()}
     for name in ("frozen", "cached"):
-        ratios = np.divide(seconds["all_trainable"], seconds[name])
-        low, middle, high = np.percentile(ratios, (0, 50, 100)).round(1).tolist()
-        found[f"{name}_times_faster"] = middle
-        found[f"{name}_times_faster_range"] = [low, high]
+        found |= compare(name, seconds["all_trainable"] / seconds[name])
+    for name, trainee in (("all_trainable", everything), ("frozen", frozen)):
+        found[f"{name}_gradient_mb"] = trainee.gradient_mb
+        found[f"{name}_optimizer_mb"] = trainee.optimizer_mb
     return {
         **found,
-        "all_trainable_gradient_mb": round(everything.gradient_mb, 1),
-        "frozen_gradient_mb": round(frozen.gradient_mb, 1),
         "spatial_gradients_when_frozen": frozen.num_spatial_gradients,
-        "device": get_device(),
+        "batch_size": batch_size,
+        "num_frames": num_frames,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else get_device(),
+        "num_threads": torch.get_num_threads(),
+    }
+
+
+def compare(name: str, ratios: np.ndarray) -> dict[str, Any]:
+    """Return the median of ratios (rounds,) and the 95 % interval of its bootstrap."""
+    chosen = np.random.default_rng(0).integers(len(ratios), size=(NUM_RESAMPLES, len(ratios)))
+    low, high = np.percentile(np.median(ratios[chosen], 1), (2.5, 97.5)).round(1).tolist()
+    return {
+        f"{name}_times_faster": round(float(np.median(ratios)), 1),
+        f"{name}_times_faster_95": [low, high],
     }
 
 
 class Trainee:
-    """Make training steps with a model, and note what gradients they left."""
+    """Make training steps with a model, and note what memory they took for learning."""
 
-    def __init__(self, model: nn.Module, optim_wrapper: OptimWrapper) -> None:
-        self.model = model
-        self.optim_wrapper = optim_wrapper
+    def __init__(self, cfg: Config) -> None:
+        self.model = MODELS.build(cfg.model).to(get_device()).train()
+        self.optim_wrapper = build_optimizer(cfg, self.model)
         self.gradient_mb, self.num_spatial_gradients = 0.0, 0
-        optim_wrapper.optimizer.register_step_pre_hook(self._look)
+        self.optim_wrapper.optimizer.register_step_pre_hook(self._look)
 
     def step(self, crops: HandCrops) -> None:
         """Take one step, as the Runner does."""
         self.model.train_step(crops, self.optim_wrapper)
 
+    @property
+    def optimizer_mb(self) -> float:
+        """Size of what the optimizer keeps."""
+        states = self.optim_wrapper.optimizer.state.values()
+        return megabytes(x for state in states for x in state.values() if isinstance(x, Tensor))
+
     def _look(self, *arguments: object) -> None:
         gradients = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
-        self.gradient_mb = sum(grad.numel() * grad.element_size() for grad in gradients.values())
-        self.gradient_mb /= 2**20
+        self.gradient_mb = megabytes(gradients.values())
         self.num_spatial_gradients = sum(n.startswith(("backbone.", "neck.")) for n in gradients)
 
 
-def build(cfg: Config) -> Trainee:
-    """Build the model and its optimizer, in float32 where there is no GPU."""
-    model = MODELS.build(cfg.model).to(get_device()).train()
+def megabytes(tensors: Iterator[Tensor]) -> float:
+    """Return the size of tensors in MB."""
+    return round(sum(x.numel() * x.element_size() for x in tensors) / MEGABYTE, 1)
+
+
+def build_optimizer(cfg: Config, model: nn.Module) -> OptimWrapper:
+    """Build the recipe's optimizer, in float32 where there is no GPU."""
     optim_cfg = dict(cfg.optim_wrapper)
     if get_device() == "cpu":
         optim_cfg["type"] = "OptimWrapper"
@@ -123,39 +149,55 @@ def build(cfg: Config) -> Trainee:
         optim_wrapper_cfg=optim_cfg,
         paramwise_cfg=optim_cfg.pop("paramwise_cfg", None),
     )
-    return Trainee(model, OPTIM_WRAPPER_CONSTRUCTORS.build(constructor)(model))
+    return OPTIM_WRAPPER_CONSTRUCTORS.build(constructor)(model)
 
 
-def make_crops(cfg: Config, batch_size: int) -> HandCrops:
-    """Return clips of noise in the recipe's size."""
-    num_frames = cfg.model.temporal.get("max_frames", 7)
-    size = cfg.model.data_preprocessor.crop_size
-    crops = plain_crops(batch_size, num_frames=num_frames, crop_size=size)
+def noise_crops(batch_size: int, num_frames: int, crop_size: int) -> HandCrops:
+    """Return clips of noise."""
+    crops = plain_crops(batch_size, num_frames=num_frames, crop_size=crop_size)
     return crops._replace(crop=torch.randn_like(crops.crop))
 
 
 @torch.no_grad()
 def write_cache(root: Path, model: nn.Module, crops: HandCrops) -> None:
-    """Write the tokens of one batch again and again."""
+    """Write the tokens of one clip (1, T, ...) again and again."""
     crops = model.data_preprocessor(crops)["crops"]
     tokens = model.extract_tokens(crops)
-    writer = TokenCacheWriter(root, num_parts=1)
-    for _ in range(BATCHES_PER_PART):
-        writer.add(to_columns(crops, tokens, torch.bfloat16))
-    batch_size, clip_length = crops.crop.shape[:2]
+    T = crops.crop.shape[1]
+    start = np.arange(NUM_CACHED_CLIPS) * T
+    frames = CachedFrames(
+        row=np.arange(NUM_CACHED_CLIPS * T, dtype=np.int32),
+        run=np.repeat(start, T).astype(np.int32),
+        frame_time=np.tile(crops.labels.frame_time[0].cpu().numpy(), NUM_CACHED_CLIPS),
+        last=(start + T - 1).astype(np.int32),
+        columns={},
+    )
+    part = CachedPart(
+        folder="part00",
+        weight=1.0,
+        num_frames=len(frames.row),
+        clip_length=T,
+        stride=1,
+        data="noise",
+        metainfo={"name": "noise", "hand_model": None},
+    )
     info = TokenCacheInfo(
-        num_clips=BATCHES_PER_PART * batch_size,
-        clip_length=clip_length,
+        parts=[part],
+        num_views=1,
         seed=0,
-        batch_size=batch_size,
         dtype="bfloat16",
         num_prefix=tokens.prefix.shape[-2],
         grid=tokens.grid,
-        dataset={},
+        autocast=False,
+        augmentation={},
         training_range=None,
         **describe_model(model),
     )
     info.begin(root)
+    (root / part.folder).mkdir()
+    frames.save(root / part.folder)
+    columns = to_columns(crops, tokens, crops.labels.sample_id * T, torch.bfloat16)
+    write_block(root / part.folder, 0, 0, [columns] * NUM_CACHED_CLIPS)
     info.finish(root)
 
 

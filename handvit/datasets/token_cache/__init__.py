@@ -2,6 +2,5 @@
 
 from handvit.datasets.token_cache.cached_token_dataset import CachedTokenDataset, token_collate
 from handvit.datasets.token_cache.token_cache_info import TokenCacheInfo
-from handvit.datasets.token_cache.token_cache_writer import TokenCacheWriter
 
-__all__ = ["CachedTokenDataset", "TokenCacheInfo", "TokenCacheWriter", "token_collate"]
+__all__ = ["CachedTokenDataset", "TokenCacheInfo", "token_collate"]

@@ -1,6 +1,6 @@
-"""Take a batch of ``HandCrops`` with tokens apart into named arrays, and put it together again."""
+"""Take ``HandCrops`` with tokens apart into rows, one a frame, and put clips together from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,62 +10,75 @@ from torch import Tensor
 from handvit.structures import HandCrops, HandLabels, HandTokens, ManoParams
 
 TOKENS = "tokens"
-_FRAMES = ("frame_time", "frame_valid")  # labels of all frames of a clip
-_STORED = {torch.float32: (torch.float32, np.float32), torch.bfloat16: (torch.int16, np.int16)}
+#: How tokens are kept; numpy knows no bfloat16, so its bits are stored as integers.
+STORED_DTYPES = {
+    torch.float32: torch.float32,
+    torch.float16: torch.float16,
+    torch.bfloat16: torch.int16,
+}
+_IDS = "labels.sample_id"
 _PIXELS = "crop"
 
 
-def to_columns(crops: HandCrops, tokens: HandTokens, dtype: torch.dtype) -> dict[str, np.ndarray]:
-    """Return one row a clip: the tokens of all frames, and all but the pixels of the last one.
+def to_columns(
+    crops: HandCrops, tokens: HandTokens, sample_id: Sequence[str], dtype: torch.dtype
+) -> dict[str, np.ndarray]:
+    """Return one row a frame: its tokens, and all but the pixels of its crop.
 
     Args:
-        crops: (B, T, ...).
-        tokens: (B, T, ...), after the neck.
-        dtype: to keep the tokens in, float32 or bfloat16 (whose bits are stored as int16).
+        crops: (1, T, ...).
+        tokens: (1, T, ...), after the neck.
+        sample_id: (T,) of all frames.
+        dtype: to keep the tokens in, one of ``STORED_DTYPES``.
     """
     columns = {
-        name: _to_array(value)
-        for name, value in _fields(crops.last_frame())
-        if name not in (_PIXELS, TOKENS)
+        name: value[0].detach().cpu().numpy()  # (T, ...)
+        for name, value in _fields(crops)
+        if name not in (_PIXELS, TOKENS, _IDS)
     }
-    for name in _FRAMES:
-        columns[f"labels.{name}"] = _to_array(getattr(crops.labels, name))  # (B, T)
-    as_stored, _ = _STORED[dtype]
-    columns[TOKENS] = tokens.all.detach().to(dtype).cpu().view(as_stored).numpy()  # (B, T, P+N, D)
+    columns[_IDS] = np.array([name.encode() for name in sample_id])
+    kept = tokens.all[0].detach().to(dtype).cpu()  # (T, P + N, D)
+    columns[TOKENS] = kept.view(STORED_DTYPES[dtype]).numpy()
     return columns
 
 
 def from_columns(
-    columns: Mapping[str, np.ndarray],
+    last: Mapping[str, np.ndarray],
+    tokens: HandTokens,
+    frame_time: Tensor,
+    frame_valid: Tensor,
     *,
-    dtype: torch.dtype,
-    num_prefix: int,
-    grid: tuple[int, int],
     crop_size: int,
 ) -> HandCrops:
     """Put rows together to a batch; its crops have their size, but no channels.
 
-    Tokens are (B, T, ...), ``frame_time`` and ``frame_valid`` (B, T), everything else is of the
-    last frame, (B, 1, ...).
+    Args:
+        last: columns of ``to_columns`` but the tokens, (B, ...), of the last frame of each clip.
+        tokens: (B, T, ...).
+        frame_time: (B, T) seconds, which temporal encoders look at; likewise ``frame_valid``.
+        crop_size: px.
+
+    Returns:
+        Everything else is of the last frame, (B, 1, ...).
     """
 
     def tensor(name: str) -> Any:
-        value = columns[name]
-        return value.tolist() if value.dtype.kind == "U" else torch.from_numpy(value)
+        return torch.from_numpy(last[name][:, None])  # (B, 1, ...)
 
     mano = ManoParams(*(tensor(f"labels.mano.{name}") for name in ManoParams._fields))
-    labels = HandLabels(
-        *(mano if name == "mano" else tensor(f"labels.{name}") for name in HandLabels._fields)
-    )
-    tokens = torch.from_numpy(columns[TOKENS]).view(dtype).float()
-    prefix, patches = tokens.split([num_prefix, tokens.shape[-2] - num_prefix], -2)
-    crop = torch.zeros(len(tokens), 1, 0, crop_size, crop_size)
+    labels = {
+        "sample_id": [name.decode() for name in last[_IDS].tolist()],
+        "frame_time": frame_time,
+        "frame_valid": frame_valid,
+        "mano": mano,
+    }
+    others = [name for name in HandLabels._fields if name not in labels]
     names = [name for name in HandCrops._fields if name not in (_PIXELS, "labels", TOKENS)]
     return HandCrops(
-        crop=crop,
+        crop=torch.zeros(len(frame_time), 1, 0, crop_size, crop_size),
         **{name: tensor(name) for name in names},
-        labels=labels,
-        tokens=HandTokens(prefix, patches, grid),
+        labels=HandLabels(**labels, **{name: tensor(f"labels.{name}") for name in others}),
+        tokens=tokens,
     )
 
 
@@ -77,7 +90,3 @@ def _fields(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _fields(field, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", field
-
-
-def _to_array(value: Tensor | list[str]) -> np.ndarray:
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.array(value)

@@ -1,4 +1,4 @@
-"""Say which model, and which training, the tokens of a cache belong to."""
+"""Say which model, and which data, the tokens of a cache belong to."""
 
 import hashlib
 import json
@@ -6,32 +6,82 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from handvit.atomic_file import atomic_file
+from handvit.datasets.hand_clip_dataset import HandClipDataset
+from handvit.datasets.shards.dataset_index import INDEX_FILE
+from handvit.datasets.token_cache.cached_frames import CachedFrames
 
 INFO_FILE, BEGUN_FILE = "token_cache.json", "token_cache.begun.json"
-_MAKE = "write the cache anew with `python tools/misc/cache_tokens.py`"
-#: Weights, sizes and camera that tokens depend on; what else there is may differ.
-_OF_MODEL = ("hand_model", "spatial_weights", "crop_size", "expand")
+MAKE = "write the cache anew with `python tools/misc/cache_tokens.py`"
+_DIGITS = 16  # of digests
+#: Weights, sizes, colours and camera that tokens depend on; what else there is may differ.
+_OF_MODEL = ("hand_model", "spatial_weights", "crop_size", "expand", "mean", "std")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedPart:
+    """Describe what a cache holds of one data set."""
+
+    folder: str  # within the cache
+    weight: float  # in the mixture
+    num_frames: int
+    clip_length: int  # of the recipe; any clip that looks no further back is in the cache
+    stride: int  # likewise
+    data: str  # digest of the data set's index and of what was chosen from it
+    metainfo: dict[str, Any]  # of the data set
+
+    @classmethod
+    def of(
+        cls, dataset: HandClipDataset, frames: CachedFrames, *, number: int, weight: float
+    ) -> "CachedPart":
+        """Describe part ``number`` of a mixture."""
+        digest = hashlib.sha256((dataset.reader.root / INDEX_FILE).read_bytes())
+        digest.update(frames.row.tobytes() + frames.last.tobytes())
+        return cls(
+            folder=f"part{number:02d}",
+            weight=weight,
+            num_frames=len(frames.row),
+            clip_length=dataset.clip_length,
+            stride=dataset.stride,
+            data=digest.hexdigest()[:_DIGITS],
+            metainfo=dataset.metainfo,
+        )
+
+    def check_reach(self, root: Path | str, *, clip_length: int, stride: int) -> None:
+        """Refuse clips that look further back than the cache does.
+
+        Raises:
+            ValueError: says how far.
+        """
+        reach, own = stride * (clip_length - 1), self.stride * (self.clip_length - 1)
+        if reach > own:
+            raise ValueError(
+                f"token cache {root}/{self.folder}: clip_length={clip_length} and stride={stride}"
+                f" look {reach} frames back, the cache {own}; shorten the clips, or {MAKE}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenCacheInfo:
-    """Describe a cache of N clips, which training drew one after the other."""
+    """Describe a cache of frames in several views, which clips are put together from."""
 
-    num_clips: int
-    clip_length: int
-    seed: int  # of the training that drew them
-    batch_size: int  # that it drew them in
-    dtype: str  # of the tokens: bfloat16 or float32
+    parts: list[CachedPart]
+    num_views: int
+    seed: int  # of the views
+    dtype: str  # of the tokens: float32, float16 or bfloat16
     num_prefix: int  # tokens before the patches
     grid: tuple[int, int]  # rows and columns of patches
+    autocast: bool  # whether the model computed in bfloat16
     hand_model: str  # identity, as in checkpoints
     spatial_weights: str  # digest of the backbone's and the neck's
     crop_size: int  # px
     expand: float  # side of the crop over that of the hand box
-    dataset: dict[str, Any]  # metainfo of the data set that was drawn from
+    mean: list[float]  # of RGB in [0, 1]; likewise ``std``
+    std: list[float]
+    augmentation: dict[str, Any]  # config of the preprocessing that made the views
     training_range: dict[str, Any] | None  # see ``measure_range``
 
     def begin(self, root: Path) -> None:
@@ -40,6 +90,7 @@ class TokenCacheInfo:
         Raises:
             ValueError: the folder holds the beginning of another cache; says what differs.
         """
+        root.mkdir(parents=True, exist_ok=True)
         content = json.dumps(asdict(self), indent=1)
         if (root / BEGUN_FILE).is_file():
             begun = json.loads((root / BEGUN_FILE).read_bytes())
@@ -68,13 +119,14 @@ class TokenCacheInfo:
         """
         path = Path(root) / INFO_FILE
         if not path.is_file():
-            raise FileNotFoundError(f"token cache {root}: no {INFO_FILE}; {_MAKE}")
+            raise FileNotFoundError(f"token cache {root}: no {INFO_FILE}; {MAKE}")
         try:
             content = json.loads(path.read_bytes())
-            return cls(**{**content, "grid": tuple(content["grid"])})
+            parts = [CachedPart(**part) for part in content["parts"]]
+            return cls(**{**content, "parts": parts, "grid": tuple(content["grid"])})
         except (KeyError, TypeError, ValueError) as error:
             wanted = [field.name for field in fields(cls)]
-            raise ValueError(f"{path}: must have the keys {wanted} ({error}); {_MAKE}") from error
+            raise ValueError(f"{path}: must have the keys {wanted} ({error}); {MAKE}") from error
 
     def check_model(self, model: nn.Module, root: Path | str) -> None:
         """Refuse a model whose tokens would be others.
@@ -88,7 +140,7 @@ class TokenCacheInfo:
             if theirs != own[name]:
                 raise ValueError(
                     f"token cache {root}: made with {name} {theirs!r}, the model's is"
-                    f" {own[name]!r}; {_MAKE}, or load the checkpoint that it was made with"
+                    f" {own[name]!r}; {MAKE}, or load the checkpoint that it was made with"
                 )
         check_frozen(model)
 
@@ -115,6 +167,8 @@ def describe_model(model: nn.Module) -> dict[str, Any]:
         "spatial_weights": digest_weights(model.backbone, model.neck),
         "crop_size": preprocessor.crop_size,
         "expand": preprocessor.expand,
+        "mean": preprocessor.mean.flatten().tolist(),
+        "std": preprocessor.std.flatten().tolist(),
     }
 
 
@@ -124,8 +178,8 @@ def digest_weights(*modules: nn.Module) -> str:
     for module in modules:
         for name, value in module.state_dict().items():
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:_DIGITS]
 
 
 def _learns(part: nn.Module) -> bool:

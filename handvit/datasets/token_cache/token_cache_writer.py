@@ -1,58 +1,117 @@
-"""Write a token cache part by part, so that it can be broken off and gone on with."""
+"""Compute what a cache lacks, block by block, so that it can be broken off and gone on with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
-from handvit.atomic_file import atomic_file
-from handvit.datasets.shards.mapped_arrays import map_arrays, write_arrays
+from handvit.datasets.hand_clip_dataset import HandClipDataset
+from handvit.datasets.token_cache.cached_frames import CachedFrames
+from handvit.datasets.token_cache.crop_columns import STORED_DTYPES, to_columns
+from handvit.datasets.token_cache.frame_blocks import block_extent, missing_blocks, write_block
+from handvit.datasets.token_cache.run_views import (
+    Piece,
+    RunPiece,
+    RunPieces,
+    cut_piece,
+    split_runs,
+)
+from handvit.datasets.token_cache.token_cache_info import CachedPart
 
-BATCHES_PER_PART = 8
 
+class TokenMaker:
+    """Make the columns of pieces with a model."""
 
-def part_path(root: Path, number: int) -> Path:
-    """Return the file of one part."""
-    return root / f"clips-{number:06d}.npz"
-
-
-class TokenCacheWriter:
-    """Collect the clips of batches and write them as parts of ``BATCHES_PER_PART`` batches."""
-
-    def __init__(self, root: Path, *, num_parts: int) -> None:
-        """Begin, or go on behind the parts that are there, but for the last one.
+    def __init__(self, model: nn.Module, *, dtype: torch.dtype, autocast: bool) -> None:
+        """Take the model.
 
         Args:
-            num_parts: that the cache will have.
+            model: a ``HandPoseEstimator`` whose spatial part is frozen.
+            dtype: to keep the tokens in.
+            autocast: compute in bfloat16, as a training under ``BF16OptimWrapper`` does.
         """
-        self.root = root
-        self._batches: list[dict[str, np.ndarray]] = []
-        root.mkdir(parents=True, exist_ok=True)
-        numbers = range(num_parts - 1)
-        missing = (number for number in numbers if not part_path(root, number).is_file())
-        self._part = next(missing, num_parts - 1)
+        self.model = model
+        self.dtype = dtype
+        self.autocast = autocast
+
+    @torch.no_grad()
+    def __call__(self, piece: RunPiece) -> dict[str, np.ndarray]:
+        """Return one row a frame, see ``to_columns``."""
+        crops = cut_piece(self.model.data_preprocessor, piece)
+        device = crops.crop.device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.autocast):
+            tokens = self.model.extract_tokens(crops)
+        return to_columns(crops, tokens, piece.sample_id, self.dtype)
+
+
+class PartWriter:
+    """Write the views of one data set of a cache."""
+
+    def __init__(
+        self, root: Path, dataset: HandClipDataset, *, number: int, weight: float, num_views: int
+    ) -> None:
+        """Choose the frames, and see which are there.
+
+        Args:
+            root: folder of the cache.
+            number: of the data set in the mixture.
+            weight: likewise.
+        """
+        self._dataset = dataset
+        self._frames = CachedFrames.of(dataset)
+        self._number = number
+        self.part = CachedPart.of(dataset, self._frames, number=number, weight=weight)
+        self._folder = root / self.part.folder
+        self._missing = missing_blocks(
+            self._folder, num_views=num_views, num_frames=self.part.num_frames
+        )
 
     @property
-    def num_batches(self) -> int:
-        """How many batches are on disk."""
-        return self._part * BATCHES_PER_PART
+    def num_missing(self) -> int:
+        """How many frames are to be computed, each view counted."""
+        return sum(stop - start for start, stop in map(self._extent, self._missing))
 
-    def add(self, columns: dict[str, np.ndarray]) -> None:
-        """Add the clips of one batch; a part that is full is written."""
-        self._batches.append(columns)
-        if len(self._batches) < BATCHES_PER_PART:
-            return
-        names = self._batches[0]
-        part = {
-            name: np.ascontiguousarray(np.concatenate([batch[name] for batch in self._batches]))
-            for name in names
-        }
-        with atomic_file(part_path(self.root, self._part)) as file:
-            write_arrays(file, part)
-        self._part += 1
-        self._batches = []
+    def write(
+        self,
+        make: Callable[[RunPiece], dict[str, np.ndarray]],
+        *,
+        seed: int,
+        piece_length: int,
+        num_workers: int,
+    ) -> Iterator[int]:
+        """Compute and write what is missing; yield how many frames each step computed.
+
+        Args:
+            make: a ``TokenMaker``.
+            seed: of the views.
+            piece_length: frames to compute at once.
+            num_workers: processes that read.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._frames.save(self._folder)
+        pieces = {block: self._pieces(block, piece_length) for block in self._missing}
+        in_order = [piece for of_block in pieces.values() for piece in of_block]
+        source = RunPieces(self._dataset, self._frames, in_order, seed=(seed, self._number))
+        loaded = iter(DataLoader(source, batch_size=None, num_workers=num_workers))
+        for (view, number), of_block in pieces.items():
+            columns = []
+            for piece in of_block:
+                columns.append(make(next(loaded)))
+                yield piece.stop - piece.start
+            write_block(self._folder, view, number, columns)
+
+    def _pieces(self, block: tuple[int, int], length: int) -> list[Piece]:
+        stretches = split_runs(self._frames.run, *self._extent(block), length=length)
+        return [Piece(block[0], start, stop) for start, stop in stretches]
+
+    def _extent(self, block: tuple[int, int]) -> tuple[int, int]:
+        """Return where a block starts and stops among the frames."""
+        return block_extent(block[1], self.part.num_frames)
 
 
-def map_parts(root: Path) -> Sequence[dict[str, np.ndarray]]:
-    """Return the arrays of all parts in their order, mapped into memory."""
-    return [map_arrays(path) for path in sorted(root.glob("clips-*.npz"))]
+def bytes_per_frame(num_tokens: int, dim: int, dtype: torch.dtype) -> int:
+    """Return how much disk the tokens of a frame take; its labels take some 2 kB more."""
+    return num_tokens * dim * STORED_DTYPES[dtype].itemsize
