@@ -10,7 +10,14 @@ from mmengine.fileio import dump
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from handvit.engine.launch import explain, load_config, prepare_environment
+from handvit.engine.launch import (
+    drop_useless_pinning,
+    explain,
+    is_first_process,
+    is_users_mistake,
+    load_config,
+    prepare_environment,
+)
 from handvit.engine.preflight import check_config
 from handvit.evaluation.table import format_table, rows_by_data_set
 from handvit.registry import RUNNERS
@@ -28,18 +35,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change config"
     )
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0)  # set by launchers
     args = parser.parse_args()
     if args.dump and not args.dump.endswith(".npz"):
         parser.error(f"--dump {args.dump}: must end in .npz")
+    if not Path(args.checkpoint).exists():
+        parser.error(f"checkpoint {args.checkpoint}: no such file")
     return args
 
 
 def to_test(cfg: Config, args: argparse.Namespace) -> Config:
     """Fill in what the command line says about this test."""
     cfg.launcher = args.launcher
-    cfg.load_from, cfg.resume = args.checkpoint, False
     evaluators = cfg.test_evaluator
     for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
         if evaluator.type.endswith("HandMetric"):
@@ -56,11 +65,11 @@ def prepare(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError, ValueError: the command line or the config cannot work.
     """
-    if not Path(args.checkpoint).exists():
-        raise FileNotFoundError(f"checkpoint {args.checkpoint}: no such file")
-    cfg = to_test(load_config(args.config, args.cfg_options, args.work_dir), args)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    cfg.load_from, cfg.resume = args.checkpoint, False
     check_config(cfg, args.config, for_training=False)
-    return cfg
+    drop_useless_pinning(cfg)
+    return to_test(cfg, args)
 
 
 def main() -> None:
@@ -69,10 +78,13 @@ def main() -> None:
     prepare_environment(args.local_rank)
     try:
         runner = RUNNERS.build(prepare(args))
+        metrics = runner.test()
     except (FileNotFoundError, ValueError) as error:
-        print(explain(error), file=sys.stderr)
+        if args.traceback or not is_users_mistake(error):
+            raise
+        if is_first_process():
+            print(explain(error), file=sys.stderr)
         sys.exit(2)
-    metrics = runner.test()
     if is_main_process():
         report(runner, metrics, args)
 

@@ -2,14 +2,24 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from handvit.engine.checkpoints import find_latest_checkpoint
-from handvit.engine.launch import load_config, prepare_environment
-from handvit.engine.training_stop import TrainingStop
+from handvit.engine.launch import (
+    drop_useless_pinning,
+    explain,
+    is_first_process,
+    is_users_mistake,
+    load_config,
+    prepare_environment,
+    set_resume,
+)
+from handvit.engine.preflight import check_config
+from handvit.engine.sample_schedule import apply_sample_schedule, count_processes
+from handvit.engine.training_stop import MemoryShortage, TrainingStop
 from handvit.registry import RUNNERS
+
+WRONG_USE, INTERRUPTED = 2, 130  # exit codes, see handvit/engine/training_stop.py
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,41 +42,57 @@ def parse_args() -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="change config values, e.g. train_dataloader.batch_size=8 load_from=stage1.pth",
     )
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0)  # set by launchers
     return parser.parse_args()
 
 
-def set_resume(cfg: Config, resume: str | None) -> None:
-    """Point the config at the checkpoint to continue from."""
-    if resume is None:
-        return
-    latest = find_latest_checkpoint(cfg.work_dir) if resume == "auto" else Path(resume)
-    if latest is None:
+def prepare(args: argparse.Namespace) -> Config:
+    """Return the config to train with.
+
+    Raises:
+        FileNotFoundError, ValueError: the command line or the config cannot work.
+    """
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    cfg.launcher = args.launcher
+    if args.resume and not set_resume(cfg, args.resume):
         print(f"--resume: no checkpoint in {cfg.work_dir} yet, training from the start")
-        return
-    if not latest.is_file():
-        raise FileNotFoundError(f"--resume {latest}: no such file")
-    cfg.resume, cfg.load_from = True, str(latest)
+    for doubt in check_config(cfg, args.config, for_training=True):
+        tell(f"warning: {doubt}")
+    apply_sample_schedule(cfg, num_processes=count_processes(args.launcher))
+    if args.amp:
+        cfg.optim_wrapper.type = "BF16OptimWrapper"
+    drop_useless_pinning(cfg)
+    return cfg
+
+
+def tell(text: str) -> None:
+    """Print for people, once a machine however many processes it has."""
+    if is_first_process():
+        print(text, file=sys.stderr)
 
 
 def main() -> None:
     """Build the runner and train."""
     args = parse_args()
     prepare_environment(args.local_rank)
-    cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    cfg.launcher = args.launcher
-    if args.amp:
-        cfg.optim_wrapper.type = "BF16OptimWrapper"
-    set_resume(cfg, args.resume)
     try:
-        RUNNERS.build(cfg).train()
+        RUNNERS.build(prepare(args)).train()
     except KeyboardInterrupt:
-        print(f"\ninterrupted; add --resume to go on from the newest checkpoint in {cfg.work_dir}")
-        sys.exit(130)
+        tell("\ninterrupted; add --resume to go on from the newest checkpoint of the work dir")
+        sys.exit(INTERRUPTED)
+    except MemoryShortage as shortage:  # of one process; other stops are those of all
+        print(f"\n{shortage}; add --resume to go on", file=sys.stderr)
+        sys.exit(shortage.code)
     except TrainingStop as stop:
-        print(f"\n{stop}; add --resume to go on", file=sys.stderr)
+        tell(f"\n{stop}; add --resume to go on")
         sys.exit(stop.code)
+    except (FileNotFoundError, ValueError) as error:
+        if args.traceback or not is_users_mistake(error):
+            raise
+        tell(explain(error))
+        sys.exit(WRONG_USE)
 
 
 if __name__ == "__main__":

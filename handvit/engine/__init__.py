@@ -15,6 +15,7 @@ from handvit.engine.autocast_loops import AutocastTestLoop, AutocastValLoop
 from handvit.engine.fully_sharded_model import FullyShardedModel
 from handvit.engine.fully_sharded_runner import FullyShardedRunner
 from handvit.engine.hand_runner import HandRunner
+from handvit.engine.progress_log_processor import ProgressLogProcessor
 from handvit.engine.resumable_loop import ResumableIterTrainLoop
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "FullyShardedModel",
     "FullyShardedRunner",
     "HandRunner",
+    "ProgressLogProcessor",
     "ResumableIterTrainLoop",
     "hooks",
     "optim",

@@ -38,13 +38,36 @@ def test_test_reports_dumps_and_draws(tmp_path, checkpoint, tiny_options, run_to
 
 
 def test_a_checkpoint_of_another_hand_model_is_refused(
-    tmp_path, checkpoint, tiny_options, run_tool
+    tmp_path, checkpoint, tiny_options, run_tool, capsys
 ):
     content = torch.load(checkpoint)
     content["meta"]["hand_model"] = "mano:000000000000"
     torch.save(content, tmp_path / "other.pth")
+    arguments = [STAGE1, tmp_path / "other.pth", "--work-dir", tmp_path]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        run_tool("test.py", *arguments, *tiny_options)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "trained with hand model mano:000000000000" in line
     with pytest.raises(ValueError, match="trained with hand model mano:000000000000"):
-        run_tool("test.py", STAGE1, tmp_path / "other.pth", "--work-dir", tmp_path, *tiny_options)
+        run_tool("test.py", *arguments, "--traceback", *tiny_options)
+
+
+def test_all_that_is_wrong_with_a_config_is_named_at_once(tmp_path, tiny_options, run_tool, capsys):
+    (tmp_path / "any.pth").touch()
+    options = [
+        *tiny_options,
+        "test_dataloader.dataset.data_root=data/nowhere",
+        "test_evaluator.hand_modl=1",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        run_tool("test.py", STAGE1, tmp_path / "any.pth", "--work-dir", tmp_path / "run", *options)
+    assert stop.value.code == 2
+    evaluator, data = capsys.readouterr().err.splitlines()
+    assert evaluator.endswith("did you mean 'hand_model'?")
+    assert "test_dataloader.dataset.data_root='data/nowhere': no such folder" in data
+    assert not (tmp_path / "run").exists()
 
 
 def test_wrong_arguments_are_named(run_tool, tmp_path, capsys):

@@ -1,7 +1,8 @@
-"""Show now and then what the network saw in training, and what it made of it."""
+"""Show now and then what the network saw in training, and what it said."""
 
-from typing import Any
+from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
@@ -11,19 +12,21 @@ from mmengine.runner import Runner
 from torch import nn
 
 from handvit.registry import HOOKS
-from handvit.structures import HandCrops
+from handvit.structures import HandCrops, HandPrediction
 from handvit.visualization.crop_pictures import draw_pair, stack_rows
 from handvit.visualization.drawn_hands import crop_pictures, labelled_hands, predicted_hands
+
+NAME = "train_hands"
 
 
 @HOOKS.register_module()
 class TrainingPictureHook(Hook):
     """Send pictures of an iteration's first hands to the visualizer, that is to all trackers.
 
-    Each row shows a crop as the network saw it, augmented and with left hands mirrored: the
-    annotation as skeleton and mesh, and what the weights after the step predict for it. That takes
-    one more forward pass without gradients, in eval mode; it draws no random numbers, so the
-    training is the same with it.
+    They are in ``WORK_DIR/pictures``, too. Each row shows a crop as the network saw it, augmented
+    and with left hands mirrored: the annotation as skeleton and mesh, and the very prediction that
+    the loss was computed from. Nothing is predicted anew and no random number drawn, so the
+    training is the same with it, and processes need not agree.
     """
 
     priority = "LOW"
@@ -37,50 +40,55 @@ class TrainingPictureHook(Hook):
         """
         self.interval = interval
         self.num_hands = num_hands
-        self._crops: HandCrops | None = None
+        self._seen: tuple[HandCrops, HandPrediction] | None = None
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
-        """Look at the crops of this iteration if its turn has come."""
-        if runner.iter % self.interval or not is_main_process():
-            return
-        handle = _inner(runner.model).register_forward_pre_hook(self._note, with_kwargs=True)
-        self._stop_looking = handle.remove
+        """Look at what the head gets and returns if this iteration's turn has come."""
+        if runner.iter % self.interval == 0 and is_main_process():
+            self._looking = _inner(runner.model).head.register_forward_hook(self._note)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Draw them."""
-        if self._crops is None:
+        """Draw it."""
+        if self._seen is None:
             return
-        crops, self._crops = self._crops, None
-        self._stop_looking()
+        (crops, prediction), self._seen = self._seen, None
+        self._looking.remove()
         if not crops.crop.numel():
             return  # a token cache has no pixels
-        picture = draw_crops(_inner(runner.model), crops, self.num_hands)
-        runner.visualizer.add_image("train_hands", picture, step=runner.iter)
+        picture = draw_training(_inner(runner.model), crops, prediction, self.num_hands)
+        runner.visualizer.add_image(NAME, picture, step=runner.iter)
+        write_picture(Path(runner.work_dir, "pictures", f"{NAME}_{runner.iter}.jpg"), picture)
 
-    def _note(self, model: nn.Module, arguments: tuple, named: dict[str, Any]) -> None:
-        self._crops = named["crops"]
+    def _note(self, head: nn.Module, arguments: tuple, prediction: HandPrediction) -> None:
+        _, crops, _ = arguments
+        self._seen = crops, prediction
 
 
 @torch.no_grad()
-def draw_crops(model: nn.Module, crops: HandCrops, num_hands: int) -> np.ndarray:
-    """Predict the last frames of a batch and draw its first hands, one below the other."""
-    was_training = model.training
-    model.eval()
-    prediction = model(crops=crops)
-    model.train(was_training)
-    crops = crops.last_frame()
+def draw_training(
+    model: nn.Module, crops: HandCrops, prediction: HandPrediction, num_hands: int
+) -> np.ndarray:
+    """Draw the first hands of a batch, (B, 1, ...), one below the other."""
     truths = labelled_hands(crops, model.hand_model, num_hands)
     predictions = predicted_hands(prediction, crops, num_hands)
     pictures = crop_pictures(crops, model.data_preprocessor, num_hands)
+    faces = model.hand_model.faces.cpu().numpy()
     rows = [
-        draw_pair(picture, truth, predicted, faces=model.hand_model.faces.cpu().numpy(), name=name)
+        draw_pair(picture, truth, predicted, faces=faces, name=name)
         for picture, truth, predicted, name in zip(
             pictures, truths, predictions, crops.labels.sample_id, strict=False
         )
     ]
     return stack_rows(rows)
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write an (H, W, 3) uint8 RGB picture as a file; unlike OpenCV, tell of a full disk."""
+    _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded.tobytes())
 
 
 def _inner(model: nn.Module) -> nn.Module:

@@ -1,83 +1,61 @@
-"""Walk through the blocks of a config, and look up what each builds."""
+"""Walk through the blocks of a config: what has a ``type``, and what should have one."""
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mmengine.registry import Registry
-
-from handvit import registry as slots
 from handvit.datasets.mixture_dataset import with_shared
 
-#: Keys whose dicts are not blocks of ours: arguments of other libraries, or values to be merged.
-_FOREIGN = ("config", "init_kwargs", "shared", "statistics", "paramwise_cfg", "custom_cfg")
+#: Keys whose dicts are values: arguments of other libraries, or what is merged into blocks.
+_VALUES = frozenset(
+    (
+        "clip_grad", "config", "custom_cfg", "init_kwargs", "lora", "paramwise_cfg", "schedule",
+        "shared", "statistics",
+    )
+)  # fmt: skip
+#: Keys whose dicts hold named blocks.
+_COLLECTIONS = frozenset(("default_hooks", "losses"))
 
 
 class Block(NamedTuple):
-    """Name a part of a config with a ``type``, and where it stands."""
+    """Name a part of a config that something is built from, and where it stands."""
 
-    key: str  # dotted; empty for the whole config
+    key: str  # dotted, as for --cfg-options
     content: Mapping[str, Any]
+    owner: str | None = None  # ``type`` of the block around it, or the collection it is in
+
+    @property
+    def type(self) -> str | None:
+        """Name of the class; None where it was forgotten."""
+        return self.content.get("type")
 
 
-def walk_blocks(node: Any, key: str = "") -> Iterator[Block]:
+def walk_blocks(node: Any, key: str = "", owner: str | None = None) -> Iterator[Block]:
     """Yield every block below a node of a config, outer ones first.
 
-    The data sets of a mixture come with what they share.
+    The data sets of a mixture come with what they share. A dict without a ``type`` counts as a
+    block if it stands in another one or in a collection, unless it is known to be a value.
     """
     if isinstance(node, Mapping):
-        if isinstance(node.get("type"), str):
-            yield Block(key, node)
-        if "datasets" in node and node.get("shared"):
-            parts = [with_shared(dict(part), dict(node["shared"])) for part in node["datasets"]]
-            node = {**node, "datasets": parts}
-        for name, child in node.items():
-            if name not in _FOREIGN:
-                yield from walk_blocks(child, f"{key}.{name}" if key else name)
+        if "type" in node or owner is not None:
+            yield Block(key, node, owner)
+        owner = node.get("type", owner)
+        for name, child in _with_shared_parts(node).items():
+            if name in _COLLECTIONS and isinstance(child, Mapping):
+                for part, block in child.items():
+                    yield from walk_blocks(block, _join(key, f"{name}.{part}"), name)
+            elif name not in _VALUES:
+                yield from walk_blocks(child, _join(key, name), owner)
     elif isinstance(node, list | tuple):
         for number, child in enumerate(node):
-            yield from walk_blocks(child, f"{key}.{number}")
+            yield from walk_blocks(child, _join(key, str(number)), owner)
 
 
-def registries() -> list[Registry]:
-    """Return all slots of this package."""
-    return [slot for slot in vars(slots).values() if isinstance(slot, Registry)]
+def _with_shared_parts(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "datasets" not in node or not node.get("shared"):
+        return node
+    parts = [with_shared(dict(part), dict(node["shared"])) for part in node["datasets"]]
+    return {**node, "datasets": parts}
 
 
-def find_class(name: str) -> Callable[..., Any] | None:
-    """Return what a ``type`` builds, or None if no slot knows it."""
-    for slot in registries():
-        found = slot.get(name)
-        if found is not None:
-            return found
-    return None
-
-
-def known_names() -> set[str]:
-    """Return every ``type`` that a config may have."""
-    names = set()
-    for slot in registries():
-        slot.import_from_location()
-        names |= {*slot.module_dict, *slot.parent.module_dict}
-    return names
-
-
-def arguments_of(builder: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
-    """Return the arguments of a class or function, and whether it takes any others besides.
-
-    Each argument comes with whether it is required. Of a class that passes its arguments on to its
-    base, as in ``super().__init__(**settings)``, those of the base count too.
-    """
-    found, classes = {}, inspect.getmro(builder) if inspect.isclass(builder) else (builder,)
-    for owner in classes:
-        initializer = owner.__dict__.get("__init__") if inspect.isclass(owner) else owner
-        if initializer is None:
-            continue
-        parameters = list(inspect.signature(initializer).parameters.values())
-        for parameter in parameters[1:] if inspect.isclass(owner) else parameters:
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                is_required = parameter.default is parameter.empty
-                found.setdefault(parameter.name, is_required)
-        if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
-            return found, False
-    return found, True
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name

@@ -1,34 +1,37 @@
-from handvit.engine.preflight.blocks import arguments_of, find_class, known_names, walk_blocks
+from handvit.engine.preflight.blocks import walk_blocks
 
 
-class Base:
-    def __init__(self, first, *, second=2):
-        pass
-
-
-class Passing(Base):
-    def __init__(self, *, third, **settings):
-        super().__init__(**settings)
-
-
-class Closed(Base):
-    def __init__(self, *, fourth=4):
-        super().__init__(fourth)
-
-
-class Open:
-    def __init__(self, **anything):
-        pass
-
-
-def test_blocks_are_found_in_dicts_and_lists_with_their_keys():
+def test_blocks_are_found_in_dicts_and_lists_with_their_keys_and_owners():
     config = dict(
         model=dict(type="A", inner=dict(type="B"), numbers=(1, 2)),
         hooks=[dict(type="C"), dict(notype=1)],
         backbone=dict(type="D", config=dict(type="of transformers")),
     )
-    found = [(block.key, block.content["type"]) for block in walk_blocks(config)]
-    assert found == [("model", "A"), ("model.inner", "B"), ("hooks.0", "C"), ("backbone", "D")]
+    found = [(block.key, block.type, block.owner) for block in walk_blocks(config)]
+    assert found == [
+        ("model", "A", None),
+        ("model.inner", "B", "A"),
+        ("hooks.0", "C", None),
+        ("backbone", "D", None),
+    ]
+
+
+def test_what_should_be_a_block_but_has_no_type_is_found():
+    config = dict(
+        default_hooks=dict(timer=dict(interval=1), logger=None),
+        model=dict(
+            type="A",
+            temporal=dict(num_layers=2),
+            losses=dict(loss_rot=dict(weight=1), loss_root=dict(type="B", weight=2)),
+        ),
+        optim_wrapper=dict(type="C", clip_grad=dict(max_norm=1)),
+    )
+    found = {block.key: block.owner for block in walk_blocks(config) if block.type is None}
+    assert found == {
+        "default_hooks.timer": "default_hooks",
+        "model.temporal": "A",
+        "model.losses.loss_rot": "losses",
+    }
 
 
 def test_data_sets_of_a_mixture_come_with_what_they_share():
@@ -40,19 +43,3 @@ def test_data_sets_of_a_mixture_come_with_what_they_share():
     assert blocks["data.datasets.0"] == dict(type="S", clip_length=7, data_root="a")
     inner = blocks["data.datasets.1.datasets.0"]
     assert inner == dict(type="S", clip_length=7, data_root="b")
-
-
-def test_arguments_follow_what_is_passed_on():
-    assert arguments_of(Base) == ({"first": True, "second": False}, False)
-    assert arguments_of(Passing) == ({"third": True, "first": True, "second": False}, False)
-    assert arguments_of(Closed) == ({"fourth": False}, False)
-    assert arguments_of(Open)[1]
-    assert arguments_of(lambda clips: clips) == ({"clips": True}, False)
-
-
-def test_classes_of_ours_and_of_mmengine_are_found():
-    assert find_class("HandPoseEstimator").__name__ == "HandPoseEstimator"
-    assert find_class("handvit.hand_collate").__name__ == "hand_collate"
-    assert find_class("AdamW").__name__ == "AdamW"
-    assert find_class("Nothing") is None
-    assert {"HandMetric", "LoggerHook", "AdamW", "TokenCacheHook"} <= known_names()
