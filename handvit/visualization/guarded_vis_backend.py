@@ -1,8 +1,9 @@
-"""Let a tracker fail without ending the training that it tracks."""
+"""Let a tracker fail, or hang, without ending the training that it tracks."""
 
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from concurrent.futures import Future, wait
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,20 @@ class GuardedVisBackend(BaseVisBackend):
     more than its curves, which the local files have too.
     """
 
-    def __init__(self, *, backend: dict[str, Any], save_dir: str) -> None:
+    def __init__(self, *, backend: dict[str, Any], save_dir: str, patience: float = 100.0) -> None:
         """Build the tracker.
 
         Args:
             backend: its config.
             save_dir: folder for what it keeps on disk, given by the visualizer.
+            patience: seconds that one call may take; afterwards the tracker counts as failed, and
+                is left alone. Less than the time that processes wait for each other.
         """
         super().__init__(save_dir)
         self._type = backend["type"]
-        self._backend: BaseVisBackend | None = None
+        self._patience = patience
         self._is_off = False
-        self._try(lambda: VISBACKENDS.build({**backend, "save_dir": save_dir}), self._keep)
+        self._backend = self._try(lambda: VISBACKENDS.build({**backend, "save_dir": save_dir}))
 
     @property
     def experiment(self) -> Any:
@@ -68,25 +71,43 @@ class GuardedVisBackend(BaseVisBackend):
     def _init_env(self) -> None:
         """Do nothing: the tracker sets itself up."""
 
-    def _keep(self, backend: BaseVisBackend) -> None:
-        self._backend = backend
-
-    def _try(self, call: Callable[[], Any], use: Callable[[Any], None] | None = None) -> Any:
+    def _try(self, call: Callable[[], Any]) -> Any:
         if self._is_off:
             return None
         try:
-            result = call()
+            return call_within(self._patience, call)
         # Anything at all may go wrong in other people's services, and none of it matters enough.
         except Exception as error:
             self._is_off = True
             reason = str(error).strip().splitlines() or [type(error).__name__]
             print_log(
                 f"{self._type}: failed, and is off for the rest of the run: {reason[0]}."
-                f" The curves are also in {Path(self._save_dir)}",
+                f" The curves are also in {self._save_dir}",
                 logger="current",
                 level=logging.WARNING,
             )
             return None
-        if use is not None:
-            use(result)
-        return result
+
+
+def call_within(seconds: float, call: Callable[[], Any]) -> Any:
+    """Return what a call returns, or leave it alone in a thread if that takes too long.
+
+    Trackers write in the background by themselves, so a queue here would only hide their errors.
+
+    Raises:
+        TimeoutError: it has not returned in time.
+        Exception: what the call raises.
+    """
+    future: Future[Any] = Future()
+    # A daemon, so that a program can end without it.
+    Thread(target=_settle, args=(future, call), daemon=True).start()
+    if not wait([future], timeout=seconds).done:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return future.result()
+
+
+def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # for the one who waits to raise, whatever it is
+        future.set_exception(error)

@@ -141,8 +141,9 @@ def test_visualizer_writes_scalars(name, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     cfg = load_config(str(ROOT / "configs" / "_base_" / "visualizers" / f"{name}.py"))
     local, backend = cfg.visualizer.vis_backends
-    (tmp_path / "run").mkdir()
-    writer = VISBACKENDS.build({**backend, "save_dir": str(tmp_path / "run")})
+    folder = tmp_path / "run" / "20260101_000000" / "vis_data"
+    folder.mkdir(parents=True)
+    writer = VISBACKENDS.build({**backend, "save_dir": str(folder)})
     writer.add_config(cfg)
     writer.add_scalar("loss", 1.0, step=3)
     writer.close()

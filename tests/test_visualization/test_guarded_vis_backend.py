@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -20,6 +22,8 @@ class FailingVisBackend(BaseVisBackend):
 
     def _note(self, name):
         self.calls.append(name)
+        if f"{name} hangs" == self.fails_in:
+            time.sleep(30)
         if name == self.fails_in:
             raise ConnectionError("the server is down\nmore")
 
@@ -59,9 +63,16 @@ def use(backend: GuardedVisBackend) -> None:
     backend.close()
 
 
-def guarded(tmp_path, fails_in: str) -> GuardedVisBackend:
+def guarded(tmp_path, fails_in: str, **settings) -> GuardedVisBackend:
     inner = dict(type="FailingVisBackend", fails_in=fails_in)
-    return GuardedVisBackend(backend=inner, save_dir=str(tmp_path))
+    return GuardedVisBackend(backend=inner, save_dir=str(tmp_path), **settings)
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[str]:
+    lines = []
+    monkeypatch.setattr(module, "print_log", lambda text, **settings: lines.append(text))
+    return lines
 
 
 def test_everything_reaches_the_tracker(tmp_path):
@@ -71,15 +82,24 @@ def test_everything_reaches_the_tracker(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["init", *METHODS])
-def test_one_failure_is_told_once_and_turns_it_off(tmp_path, method, monkeypatch):
-    told = []
-    monkeypatch.setattr(module, "print_log", lambda text, **settings: told.append(text))
+def test_one_failure_is_told_once_and_turns_it_off(tmp_path, method, told):
     backend = guarded(tmp_path, method)
     use(backend)
     use(backend)
     (line,) = told
     assert "FailingVisBackend: failed, and is off for the rest of the run: the server is" in line
     assert backend.experiment is None
+
+
+@pytest.mark.parametrize("method", ["init", "add_scalars", "close"])
+def test_one_that_hangs_is_left_alone(tmp_path, method, told):
+    began = time.monotonic()
+    backend = guarded(tmp_path, f"{method} hangs", patience=0.2)
+    use(backend)
+    use(backend)
+    assert time.monotonic() - began < 5
+    (line,) = told
+    assert "FailingVisBackend: failed, and is off for the rest of the run: no answer within" in line
 
 
 def test_a_package_that_is_missing_ends_nothing(tmp_path):

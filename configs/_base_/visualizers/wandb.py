@@ -7,7 +7,13 @@ visualizer = dict(
         dict(
             type="GuardedVisBackend",
             backend=dict(
-                type="WandbRunBackend", init_kwargs=dict(project="handvit", mode="offline")
+                type="WandbRunBackend",
+                init_kwargs=dict(
+                    project="handvit",
+                    mode="offline",
+                    # Seconds to wait for a server, at the start and at the end.
+                    settings=dict(init_timeout=60, finish_timeout=60),
+                ),
             ),
         ),
     ],
