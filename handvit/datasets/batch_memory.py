@@ -58,10 +58,20 @@ class Handle(NamedTuple):
 
 
 def receive(handle: Handle) -> np.ndarray:
-    """Map what another process sent, (N,) uint8; it is its again when all views are gone."""
+    """Map what another process sent, (N,) uint8; it is its again when all views are gone.
+
+    Raises:
+        RuntimeError: the process is dead, as torch's loader says when it notices first.
+    """
     # Opening it through /proc is 20 times as fast as multiprocessing's way to pass a descriptor.
-    with open(f"/proc/{handle.process}/fd/{handle.file}", "r+b", buffering=0) as file:
-        memory = mmap.mmap(file.fileno(), 0)
+    try:
+        with open(f"/proc/{handle.process}/fd/{handle.file}", "r+b", buffering=0) as file:
+            memory = mmap.mmap(file.fileno(), 0)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise RuntimeError(
+            f"DataLoader worker (pid {handle.process}) was killed, and its last batch with it; the"
+            " machine may be out of memory. Use fewer workers, or see its kernel log"
+        ) from error
     return _hold(memory, _RECEIVER, len(memory) - _HEADER)
 
 

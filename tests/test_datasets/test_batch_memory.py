@@ -100,3 +100,11 @@ def test_a_forked_process_lets_go_of_nothing(memory):
     assert queue.get()
     process.join()
     assert _address(memory.lend(100)) != address
+
+
+def test_a_dead_sender_is_named():
+    process = multiprocessing.get_context("fork").Process(target=int)
+    process.start()
+    process.join()
+    with pytest.raises(RuntimeError, match=rf"DataLoader worker \(pid {process.pid}\) was killed"):
+        receive(batch_memory.Handle(process.pid, 3))

@@ -16,6 +16,7 @@ def test_commit_and_changes_are_told(tmp_path):
     file = tmp_path / "code.py"
     file.touch()
     git(tmp_path, "init")
+    git(tmp_path, "commit", "--allow-empty", "-m", "somebody else's")
     assert describe_commit(file) == "no git checkout"  # as a package inside of another checkout
     git(tmp_path, "add", "code.py")
     git(tmp_path, "commit", "-m", "first")

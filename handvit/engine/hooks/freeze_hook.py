@@ -1,19 +1,16 @@
 """Let parts of the model wait: frozen from one iteration to another."""
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from handvit.engine.fully_sharded_model import FullyShardedModel
 from handvit.models.freezing import find_modules
 from handvit.registry import HOOKS
-
-_KEY = "FreezeHook.schedule"
 
 
 class FrozenPeriod(NamedTuple):
@@ -22,10 +19,6 @@ class FrozenPeriod(NamedTuple):
     pattern: str  # see ``find_modules``
     begin: int = 0  # first iteration
     end: int | None = None  # first iteration after it; None for the rest of the training
-
-    def includes(self, iteration: int) -> bool:
-        """Say whether they are frozen in an iteration."""
-        return self.begin <= iteration and (self.end is None or iteration < self.end)
 
 
 @HOOKS.register_module()
@@ -45,37 +38,38 @@ class FreezeHook(Hook):
 
     priority = "VERY_HIGH"
 
-    def __init__(self, *, schedule: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, *, schedule: Sequence[dict[str, Any]]) -> None:
         """Set the periods; where several speak of a module, it is frozen in each.
 
         Args:
             schedule: of ``dict(pattern=..., begin=0, end=None)``.
 
         Raises:
-            ValueError: a period has other keys, is empty, or is the whole training.
+            ValueError: a period is empty, or is the whole training.
         """
-        self.schedule = [_parse(period) for period in schedule]
-        self._always: tuple[str, ...] | None = None
+        self.schedule = [FrozenPeriod(**period) for period in schedule]
+        for pattern, begin, end in self.schedule:
+            if end is not None and not 0 <= begin < end:
+                raise ValueError(
+                    f"FreezeHook.schedule: {pattern!r} is frozen from {begin} to {end};"
+                    " begin must be smaller than end"
+                )
+            if begin == 0 and end is None:
+                raise ValueError(
+                    f"FreezeHook.schedule: {pattern!r} is frozen for the whole training; name it"
+                    " in model.frozen, which spares the optimizer and DDP its parameters"
+                )
 
     def before_train(self, runner: Runner) -> None:
         """Note what is frozen anyway, and log what is going to change.
 
         Raises:
-            ValueError: the model is sharded, or a period matches nothing, changes nothing, or
-                leaves nothing to learn.
+            ValueError: a pattern matches nothing.
         """
-        if isinstance(runner.model, FullyShardedModel):
-            raise ValueError(
-                "FreezeHook: runner_type='FullyShardedRunner' cannot change what is frozen; use"
-                " HandRunner, or model.frozen for the whole training"
-            )
         model = _inner(runner.model)
-        if self._always is None:
-            # Only once: if training is called again after Ctrl-C, a period may be in force.
-            self._always = model.frozen
-        self._check_effects(model, runner.optim_wrapper)
+        self._always = tuple(name for name in model.frozen if name not in self._patterns())
         for pattern, begin, end in self.schedule:
-            (first, *more) = find_modules(model, [pattern], key=_KEY)
+            (first, *more) = find_modules(model, [pattern], key="FreezeHook.schedule")
             others = f" and {len(more)} more" if more else ""
             until = "the end" if end is None else f"iteration {end}"
             runner.logger.info(f"Frozen from iteration {begin} to {until}: {first}{others}")
@@ -86,66 +80,29 @@ class FreezeHook(Hook):
         if any(runner.iter in (begin, end) for _, begin, end in self.schedule):
             self._apply(runner)
 
-    def _frozen_at(self, iteration: int) -> tuple[str, ...]:
-        now = (period.pattern for period in self.schedule if period.includes(iteration))
-        return (*self._always, *dict.fromkeys(now))
-
-    def _check_effects(self, model: nn.Module, optim_wrapper: OptimWrapper) -> None:
-        """Find out now what would go wrong in the midst of the training, or silently."""
-        always = find_modules(model, self._always, key="model.frozen")
-        learning = {p for group in optim_wrapper.param_groups for p in group["params"]}
-        for pattern, begin, _ in self.schedule:
-            if find_modules(model, [*self._always, pattern], key=_KEY) == always:
-                raise ValueError(
-                    f"{_KEY}: {pattern!r} is frozen for the whole training by model.frozen="
-                    f"{list(self._always)}, and unknown to the optimizer; name it in one of them"
-                )
-            names = find_modules(model, self._frozen_at(begin), key=_KEY)
-            frozen = {p for name in names for p in model.get_submodule(name).parameters()}
-            if learning <= frozen:
-                raise ValueError(
-                    f"{_KEY}: nothing learns from iteration {begin} on, when {names} are frozen;"
-                    " leave a part out"
-                )
+    def _patterns(self) -> set[str]:
+        return {period.pattern for period in self.schedule}
 
     def _apply(self, runner: Runner) -> None:
-        model, frozen = _inner(runner.model), self._frozen_at(runner.iter)
+        model = _inner(runner.model)
+        now = (
+            pattern
+            for pattern, begin, end in self.schedule
+            if begin <= runner.iter and (end is None or runner.iter < end)
+        )
+        frozen = (*self._always, *dict.fromkeys(now))
         if frozen == model.frozen:
             return
         model.freeze(frozen)
-        _forget_frozen(runner.optim_wrapper)
+        for group in runner.optim_wrapper.param_groups:
+            for parameter in group["params"]:
+                if not parameter.requires_grad:
+                    parameter.grad = None
+                    runner.optim_wrapper.optimizer.state.pop(parameter, None)
         if is_model_wrapper(runner.model):
-            # The old one's buckets, as large as all gradients, go before the new ones come.
             runner.model = None
+            gc.collect()  # the old wrapper, whose reducer would reduce every gradient once more
             runner.model = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), model)
-
-
-def _parse(period: Mapping[str, Any]) -> FrozenPeriod:
-    if not {"pattern"} <= period.keys() <= set(FrozenPeriod._fields):
-        raise ValueError(
-            f"{_KEY}: {dict(period)} must have the key pattern, and may have begin and end only"
-        )
-    pattern, begin, end = parsed = FrozenPeriod(**period)
-    if begin < 0 or (end is not None and begin >= end):
-        raise ValueError(
-            f"{_KEY}: {pattern!r} is frozen from {begin} to {end}; begin must be smaller than end,"
-            " and not negative"
-        )
-    if begin == 0 and end is None:
-        raise ValueError(
-            f"{_KEY}: {pattern!r} is frozen for the whole training; name it in model.frozen, which"
-            " spares the optimizer and DDP its parameters"
-        )
-    return parsed
-
-
-def _forget_frozen(optim_wrapper: OptimWrapper) -> None:
-    """Drop gradients and moments of what does not learn now; without a gradient nothing moves."""
-    for group in optim_wrapper.param_groups:
-        for parameter in group["params"]:
-            if not parameter.requires_grad:
-                parameter.grad = None
-                optim_wrapper.optimizer.state.pop(parameter, None)
 
 
 def _inner(model: nn.Module) -> nn.Module:

@@ -102,7 +102,7 @@ def _describe_batch(runner: Runner) -> str:
     accumulated = runner.optim_wrapper._accumulative_counts
     return (
         f"{clips * processes * accumulated} clips a step: {clips} x {processes} processes"
-        f" x 1 accumulated"
+        f" x {accumulated} accumulated"
     )
 
 

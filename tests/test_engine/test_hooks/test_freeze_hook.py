@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from handvit.engine.checkpoints import read_checkpoint
-from handvit.engine.fully_sharded_model import FullyShardedModel
 from handvit.engine.hooks import FreezeHook
 from handvit.registry import RUNNERS
 
@@ -27,8 +25,7 @@ def config(tiny_config, tmp_path) -> Callable[..., Config]:
         cfg.train_cfg.update(max_iters=6, val_interval=10, val_begin=10)
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
         cfg.optim_wrapper.optimizer.weight_decay = 0.1
-        # As a recipe does it: an entry here, since custom_hooks would replace those of its bases.
-        cfg.default_hooks.freezing = dict(type="FreezeHook", schedule=list(periods or [WARM_UP]))
+        cfg.custom_hooks = [dict(type="FreezeHook", schedule=list(periods or [WARM_UP]))]
         return cfg
 
     return make
@@ -122,155 +119,67 @@ def test_periods_and_the_parts_that_are_always_frozen_add_up(train):
     assert moved == [1, 0, 0, 1, 1]
 
 
-def test_what_is_always_frozen_stays_so_when_training_is_called_again(config):
-    """Ctrl-C came amid a period, whose pattern is no other than those of the whole training."""
-    cfg = config("run", dict(pattern="backbone", end=3), **{"model.frozen": ["neck"]})
-    runner = RUNNERS.build(cfg)
-    runner.register_hook(_StopOnce(1))
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    assert runner.model.frozen == ("neck", "backbone")
-    runner.train()
-    assert runner.model.frozen == ("neck",)
-
-
-class _StopOnce(Hook):
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == self.iteration:
-            self.iteration = None
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("period", "message"),
-    [
-        (dict(pattern="neck", begin=5, end=5), "'neck' is frozen from 5 to 5; begin must be small"),
-        (dict(pattern="neck", begin=-1), "'neck' is frozen from -1 to None.*not negative"),
-        (dict(pattern="neck"), r"'neck' is frozen for the whole.*model\.frozen"),
-        (dict(patern="neck", end=2), r"\{'patern': 'neck', 'end': 2\} must have the key pattern"),
-        (dict(pattern="neck", until=2), "may have begin and end only"),
-    ],
-)
-def test_wrong_periods_are_named(period, message):
-    with pytest.raises(ValueError, match=rf"FreezeHook\.schedule: .*{message}"):
-        FreezeHook(schedule=[period])
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
-        ("nekc", "the model has no part 'nekc'.*neck"),
-        ("neck", r"'neck' is frozen for the whole training by model\.frozen=\['neck'\]"),
-        ("neck.*", r"'neck\.\*' is frozen for the whole training"),
-        ("[!l]*", "nothing learns from iteration 2 on"),
-    ],
-)
-def test_schedules_that_do_not_fit_the_model_are_refused_at_the_start(config, pattern, message):
-    period = dict(pattern=pattern, begin=2, end=9)
-    runner = RUNNERS.build(config("run", period, **{"model.frozen": ["neck"]}))
-    with pytest.raises(ValueError, match=rf"FreezeHook\.schedule: {message}"):
-        runner.train()
-    assert runner.iter == 0
-
-
-def test_a_sharded_model_is_refused():
-    runner = SimpleNamespace(model=FullyShardedModel.__new__(FullyShardedModel))
-    with pytest.raises(ValueError, match=r"FullyShardedRunner.*use HandRunner, or model"):
-        FreezeHook(schedule=[WARM_UP]).before_train(runner)
+def test_wrong_schedules_are_named(config):
+    with pytest.raises(ValueError, match="'neck' is frozen from 5 to 5; begin must be smaller"):
+        FreezeHook(schedule=[dict(pattern="neck", begin=5, end=5)])
+    with pytest.raises(ValueError, match=r"'neck' is frozen for the whole.*model\.frozen"):
+        FreezeHook(schedule=[dict(pattern="neck")])
+    with pytest.raises(ValueError, match=r"FreezeHook\.schedule: the model has no part 'nekc'"):
+        RUNNERS.build(config("run", dict(pattern="nekc", end=2))).train()
 
 
 _TWO_RANKS = """
 import sys
-import weakref
-
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from handvit.registry import RUNNERS
 
-
-class Look(Hook):
-    def __init__(self):
-        self.wrapper = lambda: None
-        self.reduced, self.gradients, self.outlived = [], [], []
-
+class CountReductions(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        self.reduced.append(0)
-        if self.wrapper() is not runner.model:
-            self.wrapper = weakref.ref(runner.model)
-            runner.model.register_comm_hook(None, self.reduce)
+        self.count = 0
+        if getattr(self, "wrapper", None) is not runner.model:
+            self.wrapper = runner.model
+            runner.model.register_comm_hook(self, reduce_bucket)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        backbone = runner.model.module.backbone
-        self.gradients.append(sum(p.grad is not None for p in backbone.parameters()))
-
-    def reduce(self, state, bucket):
-        self.reduced[-1] += bucket.buffer().numel()
-        return allreduce_hook(state, bucket)
-
-
-def train(path):
-    runner = RUNNERS.build(Config.fromfile(path))
-    look, wrap = Look(), runner.wrap_model
-
-    def wrap_model(*arguments):
-        look.outlived.append(look.wrapper() is not None)
-        return wrap(*arguments)
-
-    runner.wrap_model = wrap_model
-    runner.register_hook(look, "LOWEST")
-    runner.train()
-    found = (runner.model.module.state_dict(), look.reduced, look.gradients, look.outlived)
-    torch.save(found, f"{path}.{runner.rank}")
-
+def reduce_bucket(hook, bucket):
+    hook.count += bucket.buffer().numel()
+    hook.counts[hook.runner.iter] = hook.count
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+    return allreduce_hook(None, bucket)
 
 for path in sys.argv[1:]:
-    train(path)
+    runner = RUNNERS.build(Config.fromfile(path))
+    hook = CountReductions()
+    hook.runner, hook.counts = runner, {}
+    runner.register_hook(hook, "LOWEST")
+    runner.train()
+    torch.save((runner.model.module.state_dict(), hook.counts), f"{path}.{runner.rank}")
 """
 
 
-@pytest.fixture
-def on_two(config, tmp_path) -> dict[str, list[tuple]]:
-    """Train whole, and from checkpoints 2 and 3, on two processes; return what each has found."""
-    options = {"launcher": "pytorch", "default_hooks.ema": dict(type="HandEMAHook", momentum=0.1)}
-    configs = {"whole": config("whole", **options)}
-    for number in (2, 3):
-        path = str(tmp_path / "whole" / f"iter_{number}.pth")
-        configs[f"from_{number}"] = config(f"from_{number}", resume=True, load_from=path, **options)
-    for name, cfg in configs.items():
-        cfg.dump(tmp_path / f"{name}.py")
-    (tmp_path / "run.py").write_text(_TWO_RANKS)
+def test_two_processes_wrap_the_model_anew(config, tmp_path):
+    """Equal weights, the reductions of what learns and no others, and an exact resume."""
+    periods = [dict(pattern="backbone", end=3)]
+    whole = config("whole", *periods, launcher="pytorch")
+    path = str(tmp_path / "whole" / "iter_2.pth")
+    again = config("again", *periods, launcher="pytorch", resume=True, load_from=path)
+    files = [str(tmp_path / f"{name}.py") for name in ("whole", "again")]
+    for cfg, file in zip((whole, again), files, strict=True):
+        cfg.dump(file)
+    script = tmp_path / "run.py"
+    script.write_text(_TWO_RANKS)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", str(tmp_path / "run.py")]
-    command += [str(tmp_path / f"{name}.py") for name in configs]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", str(script), *files]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[:6000]
-    return {
-        name: [torch.load(tmp_path / f"{name}.py.{rank}") for rank in (0, 1)] for name in configs
-    }
-
-
-def test_two_processes_wrap_the_model_anew(on_two, tmp_path):
-    """Equal weights, gradients of what learns only, each reduced once, and exact resumes."""
-    (weights, reduced, gradients, outlived), (others, *_) = on_two["whole"]
-    torch.testing.assert_close(others, weights, rtol=0, atol=0)
-    saved = read_checkpoint(tmp_path / "whole" / "iter_6.pth")
-    for name in ("from_2", "from_3"):
-        for resumed, *_ in on_two[name]:
-            torch.testing.assert_close(resumed, weights, rtol=0, atol=0)
-        again = read_checkpoint(tmp_path / name / "iter_6.pth")
-        for part in ("state_dict", "ema_state_dict", "optimizer"):
-            torch.testing.assert_close(again[part], saved[part], rtol=0, atol=0)
-    statistics = ("running_mean", "running_var", "num_batches_tracked")
-    sizes = [
-        value.numel()
-        for name, value in weights.items()
-        if name.startswith("backbone.") and not name.endswith(statistics)
-    ]
-    assert gradients == [0, 0, 0, *[len(sizes)] * 3]
-    assert reduced == [*[reduced[0]] * 3, *[reduced[0] + sum(sizes)] * 3]
-    assert outlived == [False, False]  # at the start, and where the backbone begins to learn
+    (first, counts), (second, _) = (torch.load(f"{files[0]}.{rank}") for rank in (0, 1))
+    learned = {name: value for name, value in first.items() if "running" not in name}
+    torch.testing.assert_close({name: second[name] for name in learned}, learned, rtol=0, atol=0)
+    resumed, _ = torch.load(f"{files[1]}.0")
+    torch.testing.assert_close(resumed, first, rtol=0, atol=0)
+    backbone = {n: v for n, v in first.items() if n.startswith("backbone.") and "running" not in n}
+    sizes = [counts[iteration] for iteration in range(6)]
+    assert sizes[0] == sizes[1] == sizes[2] and sizes[3] == sizes[4] == sizes[5]
+    num_backbone = sum(v.numel() for n, v in backbone.items() if "num_batches" not in n)
+    assert sizes[3] - sizes[2] == num_backbone
